@@ -1,0 +1,221 @@
+using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Knowledge;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracking;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Data;
+
+/// <summary>The one database of the product, on SQLite or PostgreSQL.</summary>
+public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbContext<Person, IdentityRole<Guid>, Guid>(options)
+{
+    public DbSet<RegisteredModel> Models => Set<RegisteredModel>();
+    public DbSet<ModelVersion> ModelVersions => Set<ModelVersion>();
+    public DbSet<ModelVariant> ModelVariants => Set<ModelVariant>();
+    public DbSet<Alias> Aliases => Set<Alias>();
+    public DbSet<AliasMove> AliasMoves => Set<AliasMove>();
+    public DbSet<Experiment> Experiments => Set<Experiment>();
+    public DbSet<Run> Runs => Set<Run>();
+    public DbSet<Param> Params => Set<Param>();
+    public DbSet<Metric> Metrics => Set<Metric>();
+    public DbSet<Dataset> Datasets => Set<Dataset>();
+    public DbSet<DatasetVersion> DatasetVersions => Set<DatasetVersion>();
+    public DbSet<Annotation> Annotations => Set<Annotation>();
+    public DbSet<PipelineDefinition> PipelineDefinitions => Set<PipelineDefinition>();
+    public DbSet<PipelineRun> PipelineRuns => Set<PipelineRun>();
+    public DbSet<StageRun> StageRuns => Set<StageRun>();
+    public DbSet<Schedule> Schedules => Set<Schedule>();
+    public DbSet<Job> Jobs => Set<Job>();
+    public DbSet<JobLogLine> JobLog => Set<JobLogLine>();
+    public DbSet<WorkerNode> Workers => Set<WorkerNode>();
+    public DbSet<EvaluationSuite> EvaluationSuites => Set<EvaluationSuite>();
+    public DbSet<EvaluationRun> EvaluationRuns => Set<EvaluationRun>();
+    public DbSet<EvaluationMetric> EvaluationMetrics => Set<EvaluationMetric>();
+    public DbSet<RowScore> RowScores => Set<RowScore>();
+    public DbSet<GateDecision> GateDecisions => Set<GateDecision>();
+    public DbSet<ApprovalRequest> Approvals => Set<ApprovalRequest>();
+    public DbSet<Deployment> Deployments => Set<Deployment>();
+    public DbSet<Revision> Revisions => Set<Revision>();
+    public DbSet<KnowledgeBase> KnowledgeBases => Set<KnowledgeBase>();
+    public DbSet<IndexBuild> IndexBuilds => Set<IndexBuild>();
+    public DbSet<Span> Spans => Set<Span>();
+    public DbSet<Feedback> Feedback => Set<Feedback>();
+    public DbSet<ApiToken> ApiTokens => Set<ApiToken>();
+    public DbSet<SetupLink> SetupLinks => Set<SetupLink>();
+    public DbSet<AuditEntry> Audit => Set<AuditEntry>();
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configuration)
+    {
+        base.ConfigureConventions(configuration);
+        configuration.Properties<DateTimeOffset>().HaveConversion<UnixMilliseconds>();
+        // Enums are stored by name: rows stay readable and reordering a list in code changes nothing.
+        configuration.Properties<JobState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<RunState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<PipelineState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<StageState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<ApprovalState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<Verdict>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<DatasetKind>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<DeploymentKind>().HaveConversion<string>().HaveMaxLength(32);
+    }
+
+    protected override void OnModelCreating(ModelBuilder model)
+    {
+        base.OnModelCreating(model);
+        // SQLite keeps time-zone-less text for IdentityUser.LockoutEnd otherwise; the convention above covers it.
+        RegistryAndData(model);
+        WorkAndPipelines(model);
+        EvaluationAndPromotion(model);
+        ServingAndPeople(model);
+    }
+
+    private static void RegistryAndData(ModelBuilder model)
+    {
+        model.Entity<RegisteredModel>(e => { e.ToTable("models"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<ModelVersion>(e =>
+        {
+            e.ToTable("model_versions");
+            e.HasIndex(x => new { x.ModelId, x.Number }).IsUnique();
+            e.HasIndex(x => x.ProducedByJobId).IsUnique();
+        });
+        model.Entity<ModelVariant>(e =>
+        {
+            e.ToTable("model_variants");
+            e.HasOne(x => x.Version).WithMany(x => x.Variants).HasForeignKey(x => x.VersionId);
+            e.HasIndex(x => new { x.VersionId, x.Name }).IsUnique();
+        });
+        model.Entity<Alias>(e =>
+        {
+            e.ToTable("aliases");
+            e.HasOne<RegisteredModel>().WithMany(x => x.Aliases).HasForeignKey(x => x.ModelId);
+            e.HasIndex(x => new { x.ModelId, x.Name }).IsUnique();
+            e.Property(x => x.Revision).IsConcurrencyToken();
+        });
+        model.Entity<AliasMove>(e => { e.ToTable("alias_moves"); e.HasIndex(x => new { x.ModelId, x.Name }); });
+        model.Entity<Experiment>(e => { e.ToTable("experiments"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<Run>(e =>
+        {
+            e.ToTable("runs");
+            e.HasIndex(x => new { x.ExperimentId, x.StartedAt });
+            e.HasIndex(x => x.JobId).IsUnique();
+        });
+        model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); });
+        model.Entity<Metric>(e => { e.ToTable("metrics"); e.HasKey(x => new { x.RunId, x.Key, x.Step }); });
+        model.Entity<Dataset>(e => { e.ToTable("datasets"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<DatasetVersion>(e =>
+        {
+            e.ToTable("dataset_versions");
+            e.HasIndex(x => new { x.DatasetId, x.Number }).IsUnique();
+            // one import job makes one version of each of its datasets
+            e.HasIndex(x => new { x.ProducedByJobId, x.DatasetId }).IsUnique();
+        });
+        model.Entity<Annotation>(e =>
+        {
+            e.ToTable("annotations");
+            e.HasIndex(x => new { x.DatasetVersionId, x.Split, x.Row, x.PersonId }).IsUnique();
+        });
+    }
+
+    private static void WorkAndPipelines(ModelBuilder model)
+    {
+        model.Entity<Job>(e =>
+        {
+            e.ToTable("jobs");
+            e.Property(x => x.FencingToken).IsConcurrencyToken();
+            e.HasIndex(x => new { x.State, x.CreatedAt });
+            e.HasIndex(x => x.StageRunId);
+        });
+        model.Entity<JobLogLine>(e => { e.ToTable("job_log"); e.HasIndex(x => new { x.JobId, x.Id }); });
+        model.Entity<WorkerNode>(e => e.ToTable("workers"));
+        model.Entity<PipelineDefinition>(e => { e.ToTable("pipeline_definitions"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<PipelineRun>(e =>
+        {
+            e.ToTable("pipeline_runs");
+            e.HasIndex(x => new { x.DefinitionId, x.Number }).IsUnique();
+            e.HasIndex(x => x.State);
+        });
+        model.Entity<StageRun>(e =>
+        {
+            e.ToTable("stage_runs");
+            e.HasOne(x => x.PipelineRun).WithMany(x => x.Stages).HasForeignKey(x => x.PipelineRunId);
+            e.HasIndex(x => new { x.PipelineRunId, x.Name }).IsUnique();
+            // Two processes may advance one run at the same time; the one that queues a stage second must notice.
+            e.Property(x => x.State).IsConcurrencyToken();
+            e.Property(x => x.Round).IsConcurrencyToken();
+        });
+        model.Entity<Schedule>(e => { e.ToTable("schedules"); e.HasIndex(x => x.Name).IsUnique(); });
+    }
+
+    private static void EvaluationAndPromotion(ModelBuilder model)
+    {
+        model.Entity<EvaluationSuite>(e => { e.ToTable("evaluation_suites"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<EvaluationRun>(e =>
+        {
+            e.ToTable("evaluation_runs");
+            e.HasIndex(x => new { x.JobId, x.VersionId, x.VariantName }).IsUnique();
+            e.HasIndex(x => x.VersionId);
+        });
+        model.Entity<EvaluationMetric>(e => { e.ToTable("evaluation_metrics"); e.HasKey(x => new { x.EvaluationRunId, x.Name }); });
+        model.Entity<RowScore>(e =>
+        {
+            e.ToTable("row_scores");
+            e.HasIndex(x => new { x.EvaluationRunId, x.Task, x.RowKey }).IsUnique();
+        });
+        model.Entity<GateDecision>(e =>
+        {
+            e.ToTable("gate_decisions");
+            e.HasIndex(x => new { x.JobId, x.VersionId, x.VariantName }).IsUnique();
+        });
+        model.Entity<ApprovalRequest>(e =>
+        {
+            e.ToTable("approvals");
+            e.HasIndex(x => x.State);
+            e.Property(x => x.Revision).IsConcurrencyToken();
+        });
+    }
+
+    private static void ServingAndPeople(ModelBuilder model)
+    {
+        model.Entity<Deployment>(e =>
+        {
+            e.ToTable("deployments");
+            e.HasIndex(x => x.Name).IsUnique();
+            e.Property(x => x.Revision).IsConcurrencyToken();
+            e.HasMany(x => x.Revisions).WithOne(x => x.Deployment!).HasForeignKey(x => x.DeploymentId);
+        });
+        model.Entity<Revision>(e =>
+        {
+            e.ToTable("revisions");
+            e.HasIndex(x => new { x.DeploymentId, x.Number }).IsUnique();
+            e.HasIndex(x => x.ProducedByJobId).IsUnique();
+        });
+        model.Entity<KnowledgeBase>(e => { e.ToTable("knowledge_bases"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<IndexBuild>(e =>
+        {
+            e.ToTable("index_builds");
+            e.HasOne(x => x.KnowledgeBase).WithMany(x => x.Builds).HasForeignKey(x => x.KnowledgeBaseId);
+            e.HasIndex(x => new { x.KnowledgeBaseId, x.Number }).IsUnique();
+            e.HasIndex(x => x.ProducedByJobId).IsUnique();
+        });
+        model.Entity<Span>(e =>
+        {
+            e.ToTable("spans");
+            e.HasKey(x => x.SpanId);
+            e.HasIndex(x => x.TraceId);
+            e.HasIndex(x => x.StartedAt);
+        });
+        model.Entity<Feedback>(e => { e.ToTable("feedback"); e.HasIndex(x => new { x.TraceId, x.PersonId }).IsUnique(); });
+        model.Entity<ApiToken>(e => { e.ToTable("api_tokens"); e.HasIndex(x => x.Hash).IsUnique(); });
+        model.Entity<SetupLink>(e => { e.ToTable("setup_links"); e.HasIndex(x => x.Hash).IsUnique(); });
+        model.Entity<AuditEntry>(e => { e.ToTable("audit"); e.HasIndex(x => new { x.Subject, x.SubjectId }); });
+    }
+}

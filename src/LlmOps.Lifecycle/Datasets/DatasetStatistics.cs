@@ -1,0 +1,33 @@
+using System.Text.Json;
+
+namespace LlmOps.Lifecycle.Datasets;
+
+/// <summary>Lengths in characters of each column, and counts of the values of columns that hold kinds.</summary>
+public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths> Columns, IReadOnlyDictionary<string, int> RejectedKinds, int Headwords)
+{
+    public static DatasetStatistics Of(IReadOnlyCollection<CheckedRow> rows, DatasetKind kind)
+    {
+        var lengths = DatasetRows.Columns(kind).ToDictionary(c => c, _ => new List<int>());
+        var kinds = new SortedDictionary<string, int>();
+        foreach (var row in rows)
+        {
+            using var document = JsonDocument.Parse(row.Json);
+            foreach (var (column, values) in lengths)
+                values.Add(document.RootElement.GetProperty(column).GetString()!.Length);
+            if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.GetString() is { } name)
+                kinds[name] = kinds.GetValueOrDefault(name) + 1;
+        }
+        return new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, rows.Select(r => r.Headword.ToLowerInvariant()).Distinct().Count());
+    }
+}
+
+public sealed record ColumnLengths(int Min, double Mean, int Median, int P95, int Max)
+{
+    public static ColumnLengths Of(List<int> values)
+    {
+        if (values.Count == 0)
+            return new(0, 0, 0, 0, 0);
+        values.Sort();
+        return new(values[0], Math.Round(values.Average(), 1), values[values.Count / 2], values[(int)(values.Count * 0.95)], values[^1]);
+    }
+}

@@ -1,0 +1,28 @@
+namespace LlmOps.Lifecycle.Evaluation;
+
+/// <param name="IsRatio">The metric is Σ value ÷ Σ weight (bits ÷ bytes) instead of the mean of the rows.</param>
+/// <param name="Proportion">Rows are 0 or 1: the interval is Wilson's.</param>
+public sealed record EvaluationTask(string Name, string Metric, string Unit, bool HigherIsBetter, bool IsRatio = false, bool Proportion = false)
+{
+    public string FullName => $"{Name}.{Metric}";
+}
+
+/// <summary>The closed list of what is measured. A row score's Task is one of these names.</summary>
+public static class EvaluationTasks
+{
+    public static readonly EvaluationTask Corpus = new("corpus", "bits_per_byte", "bits/byte", false, IsRatio: true);
+    public static readonly EvaluationTask Definitions = new("definitions", "bits_per_byte", "bits/byte", false, IsRatio: true);
+    public static readonly EvaluationTask Preference = new("preference", "accuracy", "share", true, Proportion: true);
+    public static readonly EvaluationTask ExactMatch = new("questions", "exact_match", "share", true, Proportion: true);
+    public static readonly EvaluationTask Load = new("load", "ms", "ms", false);
+    public static readonly EvaluationTask FirstToken = new("first_token", "ms", "ms", false);
+    public static readonly EvaluationTask Latency = new("latency", "ms", "ms", false);
+    public static readonly EvaluationTask Prefill = new("prefill", "tokens_per_second", "tokens/s", true);
+    public static readonly EvaluationTask Decode = new("decode", "tokens_per_second", "tokens/s", true);
+    public static readonly EvaluationTask PeakMemory = new("memory", "peak_bytes", "bytes", false);
+    public static readonly EvaluationTask Size = new("size", "bytes", "bytes", false);
+
+    public static IReadOnlyList<EvaluationTask> All { get; } = [Corpus, Definitions, Preference, ExactMatch, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size];
+
+    public static EvaluationTask Get(string name) => All.First(t => t.Name == name);
+}

@@ -1,0 +1,48 @@
+using LlmOps.Lifecycle.Artifacts;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Tracing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace LlmOps.Lifecycle;
+
+public static class LifecycleSetup
+{
+    /// <summary>The product without any way in: database, artifacts, hints and use cases. An explicit list, no scanning.</summary>
+    public static IServiceCollection AddLifecycle(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddDatabase(configuration);
+        services.AddSingleton(new ArtifactStore(configuration["Artifacts:Folder"] ?? Path.Combine(DataFolder.Of(configuration), "artifacts")));
+        services.AddBus(configuration);
+
+        services.AddSingleton<JobTransitions>();
+        services.AddSingleton<CancelJobUseCase>();
+        services.AddSingleton<AdvancePipelines>();
+        services.AddSingleton<StartPipeline>();
+        services.AddSingleton<ControlPipeline>();
+        services.AddSingleton<ManageSchedules>();
+        services.AddSingleton<ImportDataset>();
+        services.AddSingleton<ReadRows>();
+        services.AddSingleton<Annotate>();
+        services.AddSingleton<CompareRuns>();
+        services.AddSingleton<RequestPromotion>();
+        services.AddSingleton<DecideApproval>();
+        services.AddSingleton<Deploy>();
+        services.AddSingleton<ShiftTraffic>();
+        services.AddSingleton<IngestSpans>();
+        services.AddSingleton<GiveFeedback>();
+        services.AddSingleton<ManagePeople>();
+        services.AddSingleton<ManageTokens>();
+        return services;
+    }
+}

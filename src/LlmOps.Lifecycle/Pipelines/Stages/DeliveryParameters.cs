@@ -1,0 +1,113 @@
+namespace LlmOps.Lifecycle.Pipelines.Stages;
+
+public sealed record ExportOnnxParameters : StageParameters
+{
+    [Field("Version to export.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Prompts whose greedy continuation must be the same in both engines.", Min = 1, Max = 64)]
+    public int GreedyPrompts { get; init; } = 8;
+    [Field("Length of each greedy continuation.", Unit = "tokens", Min = 1, Max = 512)]
+    public int GreedyTokens { get; init; } = 32;
+}
+
+public sealed record OptimizeGraphParameters : StageParameters
+{
+    [Field("Version whose variant is optimised.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Variant to start from.")]
+    public string Variant { get; init; } = "fp32";
+    [Field("ONNX Runtime's optimisation level.", Allowed = ["Basic", "Extended", "Layout", "All"])]
+    public string Level { get; init; } = "Extended";
+    [Field("Fresh processes for each start-up measurement.", Min = 2, Max = 50)]
+    public int Repeats { get; init; } = 5;
+}
+
+public sealed record QuantizeParameters : StageParameters
+{
+    [Field("Version whose variant is quantized.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Variant to start from.")]
+    public string Variant { get; init; } = "fp32";
+    [Field("Variants to make.", Allowed = ["int8", "int4"])]
+    public IReadOnlyList<string> Methods { get; init; } = ["int8", "int4"];
+    [Field("Weights that share one scale in 4-bit.", Min = 16, Max = 256)]
+    public int BlockSize { get; init; } = 32;
+    [Field("One scale for each output channel in int8.")]
+    public bool PerChannel { get; init; } = true;
+}
+
+public sealed record EvaluateParameters : StageParameters
+{
+    [Field("Version to measure.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Variants to measure: names, \"all\", or \"checkpoint\" to run the checkpoint in the training framework.")]
+    public IReadOnlyList<string> Variants { get; init; } = ["all"];
+    [Field("Suite name; runs of one suite can be compared.")]
+    public string Suite { get; init; } = "quickstart";
+    [Field("Corpus whose held-out texts give bits per byte; empty for none.", Reference = true)]
+    public string Corpus { get; init; } = "";
+    [Field("Instruction pairs whose held-out rows give bits per byte of definitions and exact match; empty for none.", Reference = true)]
+    public string Instructions { get; init; } = "";
+    [Field("Preference pairs whose held-out rows give preference accuracy; empty for none.", Reference = true)]
+    public string Preferences { get; init; } = "";
+    [Field("Most rows of each task.", Unit = "rows", Min = 10, Max = 1_000_000)]
+    public int MaxRows { get; init; } = 400;
+    [Field("Fresh processes that measure latency, speed and memory of each variant; 0 for none.", Min = 0, Max = 50)]
+    public int ProbeRepeats { get; init; } = 3;
+    [Field("Resamples of the bootstrap behind each confidence interval.", Min = 200, Max = 100_000)]
+    public int BootstrapResamples { get; init; } = 5000;
+}
+
+public sealed record GateParameters : StageParameters
+{
+    [Field("Version under test.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Suite whose newest runs are judged.")]
+    public string Suite { get; init; } = "quickstart";
+    [Field("Alias that holds the champion.")]
+    public string Champion { get; init; } = "production";
+    [Field("Rules, one in each line: \"preference.accuracy >= 0.6\", or \"definitions.bits_per_byte no-worse-than champion by 0.05\", or \"parity passed\".", Required = true)]
+    public IReadOnlyList<string> Rules { get; init; } = [];
+    [Field("Which of the passing variants goes on.", Allowed = ["smallest", "fastest", "best-quality"])]
+    public string Choose { get; init; } = "smallest";
+    [Field("Metric that decides \"best-quality\".")]
+    public string QualityMetric { get; init; } = "definitions.bits_per_byte";
+}
+
+public sealed record ApproveParameters : StageParameters
+{
+    [Field("Version to promote.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Variant to promote.", Required = true, Reference = true)]
+    public string Variant { get; init; } = "";
+    [Field("Alias that moves when a second person approves.")]
+    public string Alias { get; init; } = "production";
+    [Field("Days until the request expires.", Unit = "days", Min = 1, Max = 90)]
+    public int ExpiresInDays { get; init; } = 14;
+}
+
+public sealed record BuildIndexParameters : StageParameters
+{
+    [Field("Knowledge base that gets the new index.", Required = true)]
+    public string KnowledgeBase { get; init; } = "";
+    [Field("Folder of Markdown documents, relative to the pipeline's own folder; \"product-docs\" for the product's own documentation.", Required = true)]
+    public string Source { get; init; } = "";
+    [Field("Version whose token embeddings make the vectors.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Longest chunk.", Unit = "words", Min = 20, Max = 1000)]
+    public int ChunkWords { get; init; } = 160;
+}
+
+public sealed record DeployParameters : StageParameters
+{
+    [Field("Deployment name.", Required = true)]
+    public string Name { get; init; } = "";
+    [Field("What it serves.", Allowed = ["chat", "rag"], Required = true)]
+    public string Type { get; init; } = "chat";
+    [Field("Version to serve.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Variant to serve.", Required = true, Reference = true)]
+    public string Variant { get; init; } = "";
+    [Field("Index to search, for rag.", Reference = true)]
+    public string Index { get; init; } = "";
+}

@@ -1,0 +1,33 @@
+namespace LlmOps.Lifecycle.Pipelines.Stages;
+
+/// <param name="Name">As in YAML; also the kind of the job. Never rename one.</param>
+/// <param name="Group">For the diagram's colour: data, train, optimise, evaluate, release.</param>
+/// <param name="Outputs">What later stages may refer to.</param>
+/// <param name="IsHuman">Waits for a person instead of a worker.</param>
+public sealed record StageKind(string Name, string Group, Type Parameters, IReadOnlyList<string> Outputs, string Description, bool IsHuman = false);
+
+/// <summary>The closed list of stages.</summary>
+public static class StageKinds
+{
+    public static IReadOnlyList<StageKind> All { get; } =
+    [
+        new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
+        new("train-tokenizer", "data", typeof(TrainTokenizerParameters), ["tokenizer"], "Learns a byte-level BPE vocabulary from a corpus."),
+        new("pretrain", "train", typeof(PretrainParameters), ["version"], "Trains a Llama-shaped causal language model from scratch."),
+        new("align", "train", typeof(AlignParameters), ["version"], "Direct preference optimisation on chosen and rejected answers."),
+        new("fine-tune", "train", typeof(FineTuneParameters), ["version"], "Supervised fine-tuning on completions, with LoRA merged at the end."),
+        new("export-onnx", "optimise", typeof(ExportOnnxParameters), ["version", "variant"], "Builds the ONNX decoder with KV cache and proves that it computes what the checkpoint computes."),
+        new("optimize-graph", "optimise", typeof(OptimizeGraphParameters), ["version", "variant"], "ONNX Runtime's offline graph optimisation, with start-up measured before and after."),
+        new("quantize", "optimise", typeof(QuantizeParameters), ["version", "variants"], "Makes smaller variants: dynamic int8 and 4-bit weights."),
+        new("evaluate", "evaluate", typeof(EvaluateParameters), ["version", "runs"], "Measures quality, speed, size and memory of each variant, row by row."),
+        new("gate", "evaluate", typeof(GateParameters), ["version", "variant", "decision"], "Judges the measurements by rules and picks the variant that goes on."),
+        new("approve", "release", typeof(ApproveParameters), ["version", "variant", "approval"], "Waits until a second person approves, then moves the alias.", IsHuman: true),
+        new("build-index", "release", typeof(BuildIndexParameters), ["index"], "Cuts documents into chunks and builds the keyword and vector index."),
+        new("deploy", "release", typeof(DeployParameters), ["deployment"], "Serves the approved variant, as a chat or over a knowledge base."),
+    ];
+
+    public static StageKind? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+
+    public static StageKind Get(string name) => Find(name) ?? throw LlmOpsException.Invalid(
+        $"'{name}' is no stage kind. Allowed: {string.Join(", ", All.Select(k => k.Name))}.");
+}

@@ -1,0 +1,110 @@
+namespace LlmOps.Lifecycle.Pipelines.Stages;
+
+/// <summary>Parameters of a stage. The properties of the record are the YAML schema, the form, the job's spec and the report.</summary>
+public abstract record StageParameters;
+
+public sealed record ImportDataParameters : StageParameters
+{
+    [Field("Folder with the JSONL files, relative to the pipeline's own folder.", Required = true)]
+    public string Source { get; init; } = "";
+    [Field("JSONL file of texts ({\"text\",\"headword\"}); empty for none.")]
+    public string CorpusFile { get; init; } = "corpus.jsonl";
+    [Field("JSONL file of prompt and completion pairs; empty for none.")]
+    public string InstructionsFile { get; init; } = "instructions.jsonl";
+    [Field("JSONL file of preference pairs; empty for none.")]
+    public string PreferencesFile { get; init; } = "preferences.jsonl";
+    [Field("Name prefix of the datasets that are made.", Required = true)]
+    public string Name { get; init; } = "";
+    [Field("What to do with a row that cannot be read: refuse the whole import, or set the row aside and count it.", Allowed = ["refuse", "quarantine"])]
+    public string OnBadRow { get; init; } = "refuse";
+    [Field("Licence of the data, as an SPDX name or a sentence.")]
+    public string Licence { get; init; } = "unknown";
+}
+
+public sealed record TrainTokenizerParameters : StageParameters
+{
+    [Field("Corpus to learn from.", Required = true, Reference = true)]
+    public string Corpus { get; init; } = "";
+    [Field("Instruction pairs whose texts are added, so that the house style gets good tokens.", Reference = true)]
+    public string Instructions { get; init; } = "";
+    [Field("Number of tokens.", Unit = "tokens", Min = 300, Max = 65536)]
+    public int VocabularySize { get; init; } = 3072;
+}
+
+public sealed record PretrainParameters : StageParameters
+{
+    [Field("Corpus to train on.", Required = true, Reference = true)]
+    public string Corpus { get; init; } = "";
+    [Field("Tokenizer artifact.", Required = true, Reference = true)]
+    public string Tokenizer { get; init; } = "";
+    [Field("Registered model that gets the new version.", Required = true)]
+    public string Model { get; init; } = "";
+    [Field("Width of the residual stream.", Min = 32, Max = 4096)]
+    public int HiddenSize { get; init; } = 192;
+    [Field("Decoder layers.", Min = 1, Max = 64)]
+    public int Layers { get; init; } = 6;
+    [Field("Attention heads.", Min = 1, Max = 64)]
+    public int Heads { get; init; } = 6;
+    [Field("Key/value heads (grouped-query attention); divides the heads.", Min = 1, Max = 64)]
+    public int KvHeads { get; init; } = 2;
+    [Field("Width of the gated MLP.", Min = 32, Max = 16384)]
+    public int IntermediateSize { get; init; } = 512;
+    [Field("Longest sequence.", Unit = "tokens", Min = 32, Max = 8192)]
+    public int ContextLength { get; init; } = 128;
+    [Field("Sequences in a batch.", Min = 1, Max = 512)]
+    public int BatchSize { get; init; } = 16;
+    [Field("Peak learning rate.", Min = 1e-7, Max = 0.1)]
+    public double LearningRate { get; init; } = 2e-3;
+    [Field("Passes over the corpus.", Min = 0.01, Max = 100)]
+    public double Epochs { get; init; } = 2;
+    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
+    public int MaxSteps { get; init; }
+    [Field("Decoupled weight decay.", Min = 0, Max = 1)]
+    public double WeightDecay { get; init; } = 0.1;
+    [Field("Seed of initialisation and order.", Min = 0, Max = int.MaxValue)]
+    public int Seed { get; init; } = 42;
+}
+
+public sealed record AlignParameters : StageParameters
+{
+    [Field("Version to start from.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Preference pairs.", Required = true, Reference = true)]
+    public string Preferences { get; init; } = "";
+    [Field("Strength of the pull towards the reference model (DPO's β).", Min = 0.001, Max = 10)]
+    public double Beta { get; init; } = 0.1;
+    [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
+    public double LearningRate { get; init; } = 1e-4;
+    [Field("Passes over the pairs.", Min = 0.01, Max = 100)]
+    public double Epochs { get; init; } = 1;
+    [Field("Pairs in a batch.", Min = 1, Max = 512)]
+    public int BatchSize { get; init; } = 16;
+    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
+    public int MaxSteps { get; init; }
+    [Field("Seed of the order.", Min = 0, Max = int.MaxValue)]
+    public int Seed { get; init; } = 42;
+}
+
+public sealed record FineTuneParameters : StageParameters
+{
+    [Field("Version to start from.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Prompt and completion pairs.", Required = true, Reference = true)]
+    public string Instructions { get; init; } = "";
+    [Field("LoRA adapters merged at the end, or all weights.", Allowed = ["lora", "full"])]
+    public string Method { get; init; } = "lora";
+    [Field("Rank of the adapters.", Min = 1, Max = 512)]
+    public int LoraRank { get; init; } = 16;
+    [Field("Scale of the adapters: alpha ÷ rank.", Min = 1, Max = 1024)]
+    public int LoraAlpha { get; init; } = 32;
+    [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
+    public double LearningRate { get; init; } = 2e-3;
+    [Field("Passes over the pairs.", Min = 0.01, Max = 100)]
+    public double Epochs { get; init; } = 2;
+    [Field("Pairs in a batch.", Min = 1, Max = 512)]
+    public int BatchSize { get; init; } = 16;
+    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
+    public int MaxSteps { get; init; }
+    [Field("Seed of the order.", Min = 0, Max = int.MaxValue)]
+    public int Seed { get; init; } = 42;
+}

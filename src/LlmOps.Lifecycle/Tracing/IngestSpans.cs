@@ -1,0 +1,50 @@
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Messaging;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Tracing;
+
+public sealed class IngestSpans(IDbContextFactory<LlmOpsDb> dbs, Hints hints)
+{
+    /// <summary>Adds the spans that are not there yet; sending a batch twice adds nothing.</summary>
+    public async Task<int> IngestAsync(IReadOnlyCollection<Span> spans, CancellationToken ct = default)
+    {
+        if (spans.Count == 0)
+            return 0;
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var ids = spans.Select(s => s.SpanId).ToList();
+        var known = (await db.Spans.Where(s => ids.Contains(s.SpanId)).Select(s => s.SpanId).ToListAsync(ct)).ToHashSet();
+        var fresh = spans.Where(s => known.Add(s.SpanId)).ToList();
+        db.Spans.AddRange(fresh);
+        await db.SaveChangesAsync(ct);
+        await hints.ChangedAsync(Areas.Trace, Guid.Empty);
+        return fresh.Count;
+    }
+}
+
+public sealed class GiveFeedback(IDbContextFactory<LlmOpsDb> dbs, TimeProvider time)
+{
+    public async Task GiveAsync(string traceId, int score, string? comment, Actor actor, CancellationToken ct = default)
+    {
+        actor.Require(Permission.Chat);
+        if (score is not (1 or -1))
+            throw LlmOpsException.Invalid("Feedback is 1 or -1.");
+        await UniqueViolation.RetryAsync(async () =>
+        {
+            await using var db = await dbs.CreateDbContextAsync(ct);
+            if (!await db.Spans.AnyAsync(s => s.TraceId == traceId, ct))
+                throw LlmOpsException.NotFound("Trace", traceId);
+            var given = await db.Feedback.SingleOrDefaultAsync(f => f.TraceId == traceId && f.PersonId == actor.Id, ct);
+            var before = given?.Score;
+            if (given is null)
+                db.Feedback.Add(given = new Feedback { TraceId = traceId, PersonId = actor.Id, PersonName = actor.Name });
+            given.Score = score;
+            given.Comment = comment;
+            given.At = time.GetUtcNow();
+            db.Record(actor, "feedback", "trace", traceId, given.At, before, score);
+            await db.SaveChangesAsync(ct);
+            return true;
+        });
+    }
+}

@@ -1,0 +1,41 @@
+using LlmOps.Lifecycle.Data;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Tracking;
+
+public sealed record MetricPoint(string Key, int Step, double Value);
+
+/// <summary>Writes runs, parameters and curves from inside a job. A repeated job finds its run and adds only what is missing.</summary>
+public static class LogRun
+{
+    public static async Task<Run> EnsureRunAsync(this LlmOpsDb db, string experiment, string name, Guid jobId, string createdBy, IReadOnlyDictionary<string, string> parameters, DateTimeOffset now, CancellationToken ct)
+    {
+        if (await db.Runs.SingleOrDefaultAsync(r => r.JobId == jobId, ct) is { } existing)
+        {
+            existing.State = RunState.Running;
+            existing.EndedAt = null;
+            return existing;
+        }
+        var parent = await db.Experiments.SingleOrDefaultAsync(e => e.Name == experiment, ct);
+        if (parent is null)
+            db.Experiments.Add(parent = new Experiment { Name = experiment, CreatedAt = now });
+        var run = new Run
+        {
+            ExperimentId = parent.Id, Name = name, State = RunState.Running, JobId = jobId, CreatedBy = createdBy, StartedAt = now,
+            Params = [.. parameters.Select(p => new Param { Key = p.Key, Value = p.Value })],
+        };
+        db.Runs.Add(run);
+        return run;
+    }
+
+    /// <summary>Points of a step that is stored already are left out: a resumed training logs the steps since its checkpoint again.</summary>
+    public static async Task AddMetricsAsync(this LlmOpsDb db, Guid runId, IReadOnlyCollection<MetricPoint> points, DateTimeOffset now, CancellationToken ct)
+    {
+        if (points.Count == 0)
+            return;
+        var (first, last) = (points.Min(p => p.Step), points.Max(p => p.Step));
+        var stored = await db.Metrics.AsNoTracking().Where(m => m.RunId == runId && m.Step >= first && m.Step <= last).Select(m => new { m.Key, m.Step }).ToListAsync(ct);
+        var known = stored.Select(s => (s.Key, s.Step)).ToHashSet();
+        db.Metrics.AddRange(points.Where(p => known.Add((p.Key, p.Step))).Select(p => new Metric { RunId = runId, Key = p.Key, Step = p.Step, Value = p.Value, At = now }));
+    }
+}
