@@ -1,0 +1,20 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using MudBlazor.Services;
+
+namespace LlmOps.Web.Components.Shared;
+
+public static class InterfaceSetup
+{
+    /// <summary>Everything the pages themselves need, and nothing of the product.</summary>
+    public static IServiceCollection AddInterface(this IServiceCollection services)
+    {
+        services.AddRazorComponents().AddInteractiveServerComponents();
+        services.AddMudServices();
+        services.AddCascadingAuthenticationState();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<ChangeFeed>();
+        services.AddScoped<Browser>();
+        services.AddScoped<ISearchSource, PageSearch>();
+        return services;
+    }
+}
