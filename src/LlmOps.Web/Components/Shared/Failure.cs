@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LlmOps.Lifecycle;
 
 namespace LlmOps.Web.Components.Shared;
 
@@ -14,5 +15,5 @@ public static class Failure
         return $"This did not work, for a reason this page does not know. Try again; if it comes back, give the request id {id[..8]} to whoever runs this server.";
     }
 
-    private static bool IsRefusal(Exception exception) => exception is ArgumentException or InvalidDataException;
+    private static bool IsRefusal(Exception exception) => exception is LlmOpsException or ArgumentException or InvalidDataException;
 }

@@ -17,7 +17,8 @@ public sealed partial class LiveCurve : IAsyncDisposable
     private readonly SemaphoreSlim reading = new(1);
     private ElementReference host;
     private IJSObjectReference? module, plot;
-    private double weight, count;
+    private double weight;
+    private long count;
     private double? last;
     private bool log, table, disposed;
 
