@@ -1,0 +1,62 @@
+namespace LlmOps.Engines.Text;
+
+/// <summary>One turn of a conversation.</summary>
+/// <param name="Role"><c>user</c> or <c>assistant</c>.</param>
+/// <param name="Content">What was said.</param>
+public sealed record ChatTurn(string Role, string Content);
+
+/// <summary>
+/// The only place where prompts are rendered, so that training, evaluation and serving agree to the token:
+/// <c>&lt;|bos|&gt;&lt;|user|&gt;{prompt}&lt;|assistant|&gt;{completion}&lt;|eos|&gt;</c>.
+/// </summary>
+/// <remarks>Texts are encoded between control ids, piece by piece: control tokens typed into a text stay plain characters.</remarks>
+public static class PromptTemplate
+{
+    /// <summary>The same rendering as a Jinja <c>chat_template</c> for Hugging Face.</summary>
+    public const string Jinja =
+        "{{ bos_token }}{% for message in messages %}" +
+        "{% if message['role'] == 'user' %}{{ '<|user|>' + message['content'] }}" +
+        "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>' + message['content'] + eos_token }}" +
+        "{% else %}{{ raise_exception('Only the roles user and assistant are supported.') }}{% endif %}{% endfor %}" +
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
+
+    private const int UserId = 3;
+    private const int AssistantId = 4;
+
+    /// <summary>A document for pretraining: bos, text, eos.</summary>
+    public static int[] Document(Tokenizer t, string text) => [t.BosId, .. t.Encode(text), t.EosId];
+
+    /// <summary>A question, up to the place where the model answers.</summary>
+    public static int[] Prompt(Tokenizer t, string prompt) => [t.BosId, UserId, .. t.Encode(prompt), AssistantId];
+
+    /// <summary>An answer, with the eos that ends it; to be put after <see cref="Prompt"/>.</summary>
+    public static int[] Completion(Tokenizer t, string completion) => [.. t.Encode(completion), t.EosId];
+
+    /// <summary>A conversation; when the user spoke last, up to the place where the model answers.</summary>
+    /// <exception cref="ArgumentException">There is no turn, or a role is neither <c>user</c> nor <c>assistant</c>.</exception>
+    public static int[] Chat(Tokenizer t, IReadOnlyList<ChatTurn> turns)
+    {
+        if (turns.Count == 0)
+            throw new ArgumentException("A conversation needs at least one turn.", nameof(turns));
+        var ids = new List<int> { t.BosId };
+        foreach (var turn in turns)
+        {
+            switch (turn.Role)
+            {
+                case "user":
+                    ids.Add(UserId);
+                    ids.AddRange(t.Encode(turn.Content));
+                    break;
+                case "assistant":
+                    ids.Add(AssistantId);
+                    ids.AddRange(Completion(t, turn.Content));
+                    break;
+                default:
+                    throw new ArgumentException($"Role '{turn.Role}' is not supported; supported: user, assistant.", nameof(turns));
+            }
+        }
+        if (turns[^1].Role == "user")
+            ids.Add(AssistantId);
+        return [.. ids];
+    }
+}
