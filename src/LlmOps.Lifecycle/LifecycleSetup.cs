@@ -5,6 +5,7 @@ using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
@@ -43,6 +44,20 @@ public static class LifecycleSetup
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();
+
+        services.AddSingleton<ReadPipelines>();
+        services.AddSingleton<ReadPipelineRun>();
+        services.AddSingleton<ReadSchedules>();
+        services.AddSingleton<ReadJobs>();
+        services.AddSingleton<ReadWorkers>();
+        services.AddSingleton<ReadEvaluations>();
+        services.AddSingleton<ReadRowScores>();
+        services.AddSingleton<ReadApprovals>();
+        services.AddSingleton<ReadDeployments>();
+        services.AddSingleton<ReadKnowledge>();
+        services.AddSingleton<ReadTraces>();
+        services.AddSingleton<ReadAudit>();
+        services.AddSingleton<ReadPeople>();
         return services;
     }
 }
