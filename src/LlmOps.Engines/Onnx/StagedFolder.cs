@@ -12,7 +12,10 @@ internal sealed class StagedFolder : IDisposable
         this.target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
         if (this.target == System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(source)))
             throw new ArgumentException("The target folder must differ from the source folder.", nameof(target));
-        Path = $"{this.target}.{Guid.NewGuid():N}.partial";
+        // The same name every time, so that a repeat clears what a killed run left.
+        Path = $"{this.target}.partial";
+        if (Directory.Exists(Path))
+            Directory.Delete(Path, recursive: true);
         Directory.CreateDirectory(Path);
     }
 
