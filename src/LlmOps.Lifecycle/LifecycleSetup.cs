@@ -9,6 +9,7 @@ using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Tracing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -44,6 +45,7 @@ public static class LifecycleSetup
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();
+        services.AddSingleton<QuickstartSetup>();
 
         services.AddSingleton<ReadPipelines>();
         services.AddSingleton<ReadPipelineRun>();
