@@ -1,0 +1,61 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using LlmOps.Engines;
+using LlmOps.Engines.Checkpoints;
+using LlmOps.Training.Architectures;
+
+namespace LlmOps.Training;
+
+/// <summary>Reads and writes Hugging Face model folders.</summary>
+internal static class ModelFolder
+{
+    /// <summary>Loads config.json and model.safetensors, whatever float type they are stored in.</summary>
+    /// <exception cref="InvalidModelException">A file or tensor is missing or has another shape than config.json says.</exception>
+    public static LlamaForCausalLM Load(string folder, bool trainable)
+    {
+        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
+        var model = new LlamaForCausalLM(checkpoint.Config, trainable);
+        foreach (ParameterShape shape in model.Parameters.Shapes) checkpoint.Weights.ReadFloat32(shape.Name).CopyTo(model.Parameters.ValuesOf(shape.Name));
+        return model;
+    }
+
+    /// <summary>Writes config.json, generation_config.json and model.safetensors (last, so that its presence means the folder is complete).</summary>
+    /// <returns>SHA-256 of model.safetensors, lower-case hex.</returns>
+    public static string Save(LlamaForCausalLM model, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        model.Config.Write(folder);
+        var generation = new Dictionary<string, object>
+        {
+            ["bos_token_id"] = model.Config.BosTokenId, ["eos_token_id"] = model.Config.EosTokenId, ["pad_token_id"] = model.Config.PadTokenId,
+            ["do_sample"] = false, ["max_new_tokens"] = 64,
+        };
+        File.WriteAllText(Path.Combine(folder, "generation_config.json"), JsonSerializer.Serialize(generation, JsonIndented) + "\n");
+        string weights = Path.Combine(folder, "model.safetensors");
+        SafetensorsWriter.WriteFloat32(
+            weights, model.Parameters.Shapes.Select(s => (s.Name, s.Shape, model.Parameters.ValuesOf(s.Name).ToArray())),
+            new Dictionary<string, string> { ["format"] = "pt" });
+        return Sha256(weights);
+    }
+
+    /// <summary>Copies the tokenizer's files as they are.</summary>
+    public static void CopyTokenizer(string source, string target)
+    {
+        Directory.CreateDirectory(target);
+        foreach (string name in new[] { "tokenizer.json", "tokenizer_config.json" })
+        {
+            string file = Path.Combine(source, name);
+            if (!File.Exists(file)) throw new InvalidModelException($"The model folder {source} holds no {name}.");
+            File.Copy(file, Path.Combine(target, name), overwrite: true);
+        }
+    }
+
+    /// <summary>Digest of a file, lower-case hex.</summary>
+    public static string Sha256(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+
+    private static readonly JsonSerializerOptions JsonIndented = new() { WriteIndented = true };
+}

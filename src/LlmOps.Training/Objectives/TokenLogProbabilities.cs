@@ -1,0 +1,23 @@
+using LlmOps.Training.Architectures;
+using LlmOps.Training.Batching;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace LlmOps.Training.Objectives;
+
+/// <summary>Log-probabilities of the labelled tokens: log p_t = logit[label] - logsumexp(logits), in float32.</summary>
+public static class TokenLogProbabilities
+{
+    /// <summary>Natural log-probability of each scored token [scored]. The output head runs on scored places only.</summary>
+    public static Tensor Of(LlamaForCausalLM model, TokenBatch batch)
+    {
+        Tensor hidden = model.Hidden(batch);
+        if (batch.ScoredAt.Length < batch.Ids.Length) hidden = hidden.index_select(0, tensor(batch.ScoredAt));
+        return -F.cross_entropy(model.Logits(hidden), tensor(batch.Labels), reduction: nn.Reduction.None);
+    }
+
+    /// <summary>Sum over the scored tokens of each row [rows]: log p(completion | prompt).</summary>
+    public static Tensor PerRow(LlamaForCausalLM model, TokenBatch batch)
+        => zeros(batch.Rows).index_add(0, tensor(batch.ScoredRow), Of(model, batch), 1);
+}
