@@ -5,9 +5,11 @@ using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Tracing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -43,6 +45,21 @@ public static class LifecycleSetup
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();
+        services.AddSingleton<QuickstartSetup>();
+
+        services.AddSingleton<ReadPipelines>();
+        services.AddSingleton<ReadPipelineRun>();
+        services.AddSingleton<ReadSchedules>();
+        services.AddSingleton<ReadJobs>();
+        services.AddSingleton<ReadWorkers>();
+        services.AddSingleton<ReadEvaluations>();
+        services.AddSingleton<ReadRowScores>();
+        services.AddSingleton<ReadApprovals>();
+        services.AddSingleton<ReadDeployments>();
+        services.AddSingleton<ReadKnowledge>();
+        services.AddSingleton<ReadTraces>();
+        services.AddSingleton<ReadAudit>();
+        services.AddSingleton<ReadPeople>();
         return services;
     }
 }

@@ -68,7 +68,11 @@ public sealed class CompareRuns(IDbContextFactory<LlmOpsDb> dbs)
         return new(task.FullName, e.Value, e.Low, e.High, e.N, task.Unit, task.HigherIsBetter);
     }
 
-    public async Task<IReadOnlyList<PairedRow>> RowsAsync(Guid a, Guid b, string task, string filter, int skip, int take, CancellationToken ct = default)
+    public async Task<IReadOnlyList<PairedRow>> RowsAsync(Guid a, Guid b, string task, string filter, int skip, int take, CancellationToken ct = default) =>
+        (await PairsAsync(a, b, task, filter, skip, take, ct)).Rows;
+
+    /// <summary>Rows that both runs have; the filter is "improved" or "regressed" (B against A), anything else is all.</summary>
+    public async Task<Window<PairedRow>> PairsAsync(Guid a, Guid b, string task, string filter, int skip, int take, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var better = EvaluationTasks.Get(task).HigherIsBetter;
@@ -82,8 +86,8 @@ public sealed class CompareRuns(IDbContextFactory<LlmOpsDb> dbs)
             "regressed" => pairs.Where(p => better ? p.y.Value / p.y.Weight < p.x.Value / p.x.Weight : p.y.Value / p.y.Weight > p.x.Value / p.x.Weight),
             _ => pairs,
         };
-        var page = await pairs.OrderBy(p => p.x.RowKey).Skip(skip).Take(Math.Min(take, 500)).ToListAsync(ct);
-        return [.. page.Select(p => new PairedRow(task, p.x.RowKey, p.x, p.y))];
+        var page = await pairs.OrderBy(p => p.x.RowKey).WindowAsync(skip, take, ct);
+        return new([.. page.Rows.Select(p => new PairedRow(task, p.x.RowKey, p.x, p.y))], page.Total);
     }
 
     private static async Task<EvaluationRun> GetAsync(LlmOpsDb db, Guid id, CancellationToken ct) =>

@@ -37,6 +37,8 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
     public double Progress { get; private set; }
     public string? ProgressText { get; private set; }
     public bool Completed { get; private set; }
+    /// <summary>The last write is under way: from here on a lease that is gone is gone because the job is over.</summary>
+    public bool Ending { get; private set; }
     public TimeProvider Time => time;
 
     public T Spec<T>() => Json.Read<T>(Job.SpecJson);
@@ -94,6 +96,7 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
     public async Task CompleteAsync(Func<LlmOpsDb, Task<Dictionary<string, string>>> write, CancellationToken ct)
     {
         Report(1);
+        Ending = true;
         await UniqueViolation.RetryAsync(async () =>
         {
             await SaveAsync(async db =>
@@ -111,6 +114,7 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
     /// <summary>The stage's answer is "no" (a gate that refuses): results are kept and the stage fails with the reason.</summary>
     public async Task RefuseAsync(Func<LlmOpsDb, Task> write, string reason, CancellationToken ct)
     {
+        Ending = true;
         await SaveAsync(async db =>
         {
             await write(db);

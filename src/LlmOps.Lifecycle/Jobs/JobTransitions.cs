@@ -57,8 +57,9 @@ public sealed class JobTransitions(IDbContextFactory<LlmOpsDb> dbs, TimeProvider
     }
 
     /// <summary>The process is stopping, or the world broke: the work is not lost, it waits for the next worker.</summary>
-    public Task RequeueAsync(Job job, TimeSpan? delay, string? reason, CancellationToken ct = default) =>
-        EndAttemptAsync(job, JobState.Queued, StageState.Queued, reason, time.GetUtcNow() + (delay ?? TimeSpan.Zero), ct);
+    /// <param name="countAttempt">False for an orderly stop: restarting a server often must not use up a long job's attempts.</param>
+    public Task RequeueAsync(Job job, TimeSpan? delay, string? reason, bool countAttempt = true, CancellationToken ct = default) =>
+        EndAttemptAsync(job, JobState.Queued, StageState.Queued, reason, time.GetUtcNow() + (delay ?? TimeSpan.Zero), ct, countAttempt ? 0 : 1);
 
     public Task FailAsync(Job job, string error, CancellationToken ct = default) =>
         EndAttemptAsync(job, JobState.Failed, StageState.Failed, error, null, ct);
@@ -100,17 +101,17 @@ public sealed class JobTransitions(IDbContextFactory<LlmOpsDb> dbs, TimeProvider
             else if (job.Attempt >= job.MaxAttempts)
                 await FailAsync(job, $"The worker {job.WorkerName} stopped answering during attempt {job.Attempt} of {job.MaxAttempts}. See the log for what it did last, then retry the stage.", ct);
             else
-                await RequeueAsync(job, null, $"The worker {job.WorkerName} stopped answering; queued again.", ct);
+                await RequeueAsync(job, null, $"The worker {job.WorkerName} stopped answering; queued again.", ct: ct);
         }
     }
 
-    private async Task EndAttemptAsync(Job job, JobState state, StageState stage, string? error, DateTimeOffset? notBefore, CancellationToken ct)
+    private async Task EndAttemptAsync(Job job, JobState state, StageState stage, string? error, DateTimeOffset? notBefore, CancellationToken ct, int attemptsBack = 0)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var now = time.GetUtcNow();
         var changed = await Owned(db, job).ExecuteUpdateAsync(s => s
-            .SetProperty(j => j.State, state).SetProperty(j => j.Error, error).SetProperty(j => j.NotBefore, notBefore)
+            .SetProperty(j => j.State, state).SetProperty(j => j.Error, error).SetProperty(j => j.NotBefore, notBefore).SetProperty(j => j.Attempt, j => j.Attempt - attemptsBack)
             .SetProperty(j => j.LeaseUntil, (DateTimeOffset?)null).SetProperty(j => j.EndedAt, state == JobState.Queued ? null : now), ct);
         if (changed == 0)
             return;      // somebody else owns the job by now: what became of it is theirs to say

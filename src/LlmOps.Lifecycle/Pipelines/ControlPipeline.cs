@@ -67,20 +67,42 @@ public sealed class ControlPipeline(IDbContextFactory<LlmOpsDb> dbs, AdvancePipe
         if (stages.FirstOrDefault(s => s.State == StageState.WaitingForApproval) is { } waiting)
             throw new LlmOpsException(ErrorCode.ResourceConflict, $"{waiting.Name} waits for an approval that would lose its evidence. Reject the approval first.");
         foreach (var stage in stages)
-        {
-            stage.State = StageState.Pending;
-            stage.Round++;
-            stage.JobId = null;
-            stage.OutputsJson = null;
-            stage.Error = null;
-            stage.StartedAt = stage.EndedAt = null;
-        }
+            Reset(stage);
         run.State = PipelineState.Running;
         run.EndedAt = null;
         db.Record(actor, "re-run-from", "pipeline-run", runId, time.GetUtcNow(), after: new { stage = stageName });
         await SaveAsync(db, ct);
         await advance.AdvanceAsync(runId, ct);
         await hints.ChangedAsync(Areas.Pipeline, runId);
+    }
+
+    /// <summary>Goes on where a run stopped: failed and cancelled stages run again, finished ones keep their results.</summary>
+    public async Task ResumeAsync(Guid runId, Actor actor, CancellationToken ct = default)
+    {
+        actor.Require(Permission.RunPipelines);
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var run = await LoadAsync(db, runId, ct);
+        var stopped = run.Stages.Where(s => s.State is StageState.Failed or StageState.Cancelled).ToList();
+        if (stopped.Count == 0)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, $"{run.Name} #{run.Number} has no failed or cancelled stage to run again.");
+        foreach (var stage in stopped)
+            Reset(stage);
+        run.State = PipelineState.Running;
+        run.EndedAt = null;
+        db.Record(actor, "resume", "pipeline-run", runId, time.GetUtcNow(), after: new { stages = stopped.Select(s => s.Name) });
+        await SaveAsync(db, ct);
+        await advance.AdvanceAsync(runId, ct);
+        await hints.ChangedAsync(Areas.Pipeline, runId);
+    }
+
+    private static void Reset(StageRun stage)
+    {
+        stage.State = StageState.Pending;
+        stage.Round++;
+        stage.JobId = null;
+        stage.OutputsJson = null;
+        stage.Error = null;
+        stage.StartedAt = stage.EndedAt = null;
     }
 
     /// <summary>A person vouches for a failed stage. The outputs that later stages refer to have to be given.</summary>

@@ -55,8 +55,8 @@ public sealed record PretrainParameters : StageParameters
     public int BatchSize { get; init; } = 16;
     [Field("Peak learning rate.", Min = 1e-7, Max = 0.1)]
     public double LearningRate { get; init; } = 2e-3;
-    [Field("Passes over the corpus.", Min = 0.01, Max = 100)]
-    public double Epochs { get; init; } = 2;
+    [Field("Passes over the corpus.", Min = 1, Max = 1000)]
+    public int Epochs { get; init; } = 2;
     [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
     public int MaxSteps { get; init; }
     [Field("Decoupled weight decay.", Min = 0, Max = 1)]
@@ -75,8 +75,8 @@ public sealed record AlignParameters : StageParameters
     public double Beta { get; init; } = 0.1;
     [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
     public double LearningRate { get; init; } = 1e-4;
-    [Field("Passes over the pairs.", Min = 0.01, Max = 100)]
-    public double Epochs { get; init; } = 1;
+    [Field("Passes over the pairs.", Min = 1, Max = 1000)]
+    public int Epochs { get; init; } = 1;
     [Field("Pairs in a batch.", Min = 1, Max = 512)]
     public int BatchSize { get; init; } = 16;
     [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
@@ -99,8 +99,8 @@ public sealed record FineTuneParameters : StageParameters
     public int LoraAlpha { get; init; } = 32;
     [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
     public double LearningRate { get; init; } = 2e-3;
-    [Field("Passes over the pairs.", Min = 0.01, Max = 100)]
-    public double Epochs { get; init; } = 2;
+    [Field("Passes over the pairs.", Min = 1, Max = 1000)]
+    public int Epochs { get; init; } = 2;
     [Field("Pairs in a batch.", Min = 1, Max = 512)]
     public int BatchSize { get; init; } = 16;
     [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]

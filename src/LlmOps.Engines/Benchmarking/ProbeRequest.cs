@@ -1,0 +1,21 @@
+namespace LlmOps.Engines.Benchmarking;
+
+/// <summary>What to measure.</summary>
+/// <param name="Folder">An ONNX folder with tokenizer.</param>
+/// <param name="Repeats">Fresh processes; each gives one value of every measure.</param>
+/// <param name="PromptTokens">Length of the random prompt.</param>
+/// <param name="NewTokens">Tokens to generate, 2 or more; the end token is suppressed so that every run does the same work.</param>
+/// <param name="OptimizationLevel">None, Basic, Extended, Layout or All.</param>
+/// <param name="Threads">Threads of the session; 0 means one per processor.</param>
+public sealed record ProbeRequest(string Folder, int Repeats = 3, int PromptTokens = 64, int NewTokens = 32, string OptimizationLevel = "All", int Threads = 0);
+
+/// <summary>Measured values, one per fresh process.</summary>
+/// <param name="LoadMs">From nothing to ready: tokenizer and session, in milliseconds.</param>
+/// <param name="FirstTokenMs">The first request of the process until its first token, in milliseconds.</param>
+/// <param name="PrefillTokensPerSecond">Prompt tokens over the time to the first token, second request.</param>
+/// <param name="DecodeTokensPerSecond">Tokens after the first over their time, second request.</param>
+/// <param name="LatencyMs">The whole second request, in milliseconds.</param>
+/// <param name="PeakMemoryBytes">Largest resident memory of the process, runtime included (VmHWM on Linux).</param>
+/// <param name="BaselineMemoryBytes">The same just before loading: what the process needs without a model.</param>
+public sealed record ProbeReport(double[] LoadMs, double[] FirstTokenMs, double[] PrefillTokensPerSecond, double[] DecodeTokensPerSecond, double[] LatencyMs,
+    double[] PeakMemoryBytes, double[] BaselineMemoryBytes);

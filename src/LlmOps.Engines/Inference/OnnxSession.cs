@@ -1,0 +1,58 @@
+using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Optimization;
+using Microsoft.ML.OnnxRuntime;
+
+namespace LlmOps.Engines.Inference;
+
+/// <summary>Opens ONNX Runtime sessions and puts its failures into this library's words.</summary>
+internal static class OnnxSession
+{
+    public static InferenceSession Open(string folder, SessionSettings settings)
+    {
+        var path = Path.Combine(folder, OnnxModel.FileName);
+        if (!File.Exists(path))
+            throw new InvalidModelException($"There is no {OnnxModel.FileName} in '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
+        OptimizationRecord.EnsureUsableHere(folder);
+        using var options = Options(settings);
+        return Translate(() => new InferenceSession(path, options));
+    }
+
+    public static SessionOptions Options(SessionSettings settings)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(settings.Threads);
+        var options = new SessionOptions
+        {
+            GraphOptimizationLevel = Level(settings.OptimizationLevel),
+            IntraOpNumThreads = settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads,
+            InterOpNumThreads = 1,
+            EnableCpuMemArena = settings.MemoryArena,
+            // Planned memory is per shape, and every prompt has its own shape.
+            EnableMemoryPattern = false,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", settings.AllowSpinning ? "1" : "0");
+        return options;
+    }
+
+    public static GraphOptimizationLevel Level(string name) => name.ToUpperInvariant() switch
+    {
+        "NONE" => GraphOptimizationLevel.ORT_DISABLE_ALL,
+        "BASIC" => GraphOptimizationLevel.ORT_ENABLE_BASIC,
+        "EXTENDED" => GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+        "LAYOUT" => GraphOptimizationLevel.ORT_ENABLE_LAYOUT,
+        "ALL" => GraphOptimizationLevel.ORT_ENABLE_ALL,
+        _ => throw new ArgumentException($"'{name}' is no optimisation level; use None, Basic, Extended, Layout or All."),
+    };
+
+    public static T Translate<T>(Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new InvalidModelException($"ONNX Runtime cannot use {OnnxModel.FileName}: {e.Message}");
+        }
+    }
+}

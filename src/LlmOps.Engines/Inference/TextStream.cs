@@ -1,0 +1,69 @@
+using LlmOps.Engines.Text;
+
+namespace LlmOps.Engines.Inference;
+
+/// <summary>Turns tokens into text as it becomes certain: a character may be spread over several tokens, and a stop text too.</summary>
+internal sealed class TextStream(Func<IReadOnlyList<int>, string> decode, IReadOnlyList<string> stops)
+{
+    private const char Replacement = '\uFFFD';
+    private readonly List<int> pending = [];
+    private int shown; // how much of the pending tokens' text went into held
+    private string held = "";
+
+    public TextStream(Tokenizer tokenizer, IReadOnlyList<string> stops) : this(ids => tokenizer.Decode(ids), stops)
+    {
+    }
+
+    /// <returns>Text that nothing can change any more, and whether a stop text ended it.</returns>
+    public (string Text, bool Stopped) Push(int token)
+    {
+        pending.Add(token);
+        var text = decode(pending);
+        // Bytes that may still become a character decode to exactly one replacement character at the end; all before it is certain.
+        var certain = text.EndsWith(Replacement) ? text.Length - 1 : text.Length;
+        held += text[shown..certain];
+        shown = certain;
+        if (certain == text.Length)
+            Forget();
+        return Release(complete: false);
+    }
+
+    /// <summary>What is left when no more tokens come.</summary>
+    public (string Text, bool Stopped) Flush()
+    {
+        if (pending.Count > 0)
+            held += decode(pending)[shown..];
+        Forget();
+        return Release(complete: true);
+    }
+
+    private void Forget()
+    {
+        pending.Clear();
+        shown = 0;
+    }
+
+    private (string Text, bool Stopped) Release(bool complete)
+    {
+        var first = stops.Select(stop => held.IndexOf(stop, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(-1).Min();
+        if (first >= 0)
+        {
+            var before = held[..first];
+            held = "";
+            return (before, true);
+        }
+        var keep = complete ? 0 : stops.Select(StartAtEnd).DefaultIfEmpty(0).Max();
+        var text = held[..^keep];
+        held = held[^keep..];
+        return (text, false);
+    }
+
+    // How many characters at the end of the held text could be the beginning of the stop text.
+    private int StartAtEnd(string stop)
+    {
+        for (var length = Math.Min(stop.Length - 1, held.Length); length > 0; length--)
+            if (held.EndsWith(stop[..length], StringComparison.Ordinal))
+                return length;
+        return 0;
+    }
+}

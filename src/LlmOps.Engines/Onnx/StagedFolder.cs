@@ -1,0 +1,57 @@
+namespace LlmOps.Engines.Onnx;
+
+/// <summary>A folder written beside its target and moved into place when complete: a crash or a full disk leaves no half-written model.</summary>
+internal sealed class StagedFolder : IDisposable
+{
+    private static readonly string[] Companions = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "genai_config.json"];
+    private readonly string target;
+    private bool committed;
+
+    public StagedFolder(string source, string target)
+    {
+        this.target = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target));
+        if (this.target == System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(source)))
+            throw new ArgumentException("The target folder must differ from the source folder.", nameof(target));
+        // The same name every time, so that a repeat clears what a killed run left.
+        Path = $"{this.target}.partial";
+        if (Directory.Exists(Path))
+            Directory.Delete(Path, recursive: true);
+        Directory.CreateDirectory(Path);
+    }
+
+    public string Path { get; }
+
+    /// <summary>Copies tokenizer and configuration files, those that exist, so that every folder can be used on its own.</summary>
+    public void CopyCompanions(string source)
+    {
+        foreach (var name in Companions)
+        {
+            var from = System.IO.Path.Combine(source, name);
+            if (File.Exists(from))
+                File.Copy(from, System.IO.Path.Combine(Path, name), overwrite: true);
+        }
+    }
+
+    /// <summary>Moves the finished folder to its name. An existing folder is filled file by file, <c>model.onnx</c> last, so that a reader never sees a graph without its weights.</summary>
+    public void Commit()
+    {
+        if (!Directory.Exists(target))
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
+            Directory.Move(Path, target);
+        }
+        else
+        {
+            foreach (var file in Directory.EnumerateFiles(Path).OrderBy(f => f.EndsWith(OnnxModel.FileName, StringComparison.Ordinal)))
+                File.Move(file, System.IO.Path.Combine(target, System.IO.Path.GetFileName(file)), overwrite: true);
+            Directory.Delete(Path, recursive: true);
+        }
+        committed = true;
+    }
+
+    public void Dispose()
+    {
+        if (!committed && Directory.Exists(Path))
+            Directory.Delete(Path, recursive: true);
+    }
+}

@@ -1,0 +1,127 @@
+using LlmOps.Engines.Inference;
+using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Onnx.Wire;
+
+namespace LlmOps.Engines.Quantization;
+
+/// <summary>A product of an activation with a constant matrix [inputs, outputs], or [outputs, inputs] when <see cref="OutputsFirst"/>.</summary>
+internal sealed record WeightProduct(NodeProto Node, TensorProto Weight, bool OutputsFirst)
+{
+    public int Inputs => (int)Weight.Dims[OutputsFirst ? 1 : 0];
+    public int Outputs => (int)Weight.Dims[OutputsFirst ? 0 : 1];
+}
+
+/// <summary>
+/// Replaces nodes of a source graph and streams the result to disk. Output names stay: callers bind by name.
+/// </summary>
+internal sealed class GraphRewrite : IDisposable
+{
+    private readonly string sourceFolder;
+    private readonly StagedFolder staged;
+    private readonly OnnxWriter writer;
+    private readonly Dictionary<NodeProto, NodeProto[]> replacements = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, TensorProto> added = [];
+
+    public GraphRewrite(string sourceFolder, string targetFolder)
+    {
+        this.sourceFolder = sourceFolder;
+        Model = OnnxModel.Load(sourceFolder);
+        staged = new StagedFolder(sourceFolder, targetFolder);
+        writer = new OnnxWriter(staged.Path);
+        Products = [.. Model.Proto.Graph.Node.Select(Product).OfType<WeightProduct>()];
+    }
+
+    public OnnxModel Model { get; }
+    public IReadOnlyList<WeightProduct> Products { get; }
+    public List<string> Notes { get; } = [];
+    public int Skipped { get; set; }
+
+    /// <summary>Lookups in a constant floating-point table [rows, width].</summary>
+    public IEnumerable<(NodeProto Node, TensorProto Table)> Lookups => Model.Proto.Graph.Node
+        .Where(node => node.OpType == "Gather" && node.Integer("axis", 0) == 0 && Constant(node, 0) is not null)
+        .Select(node => (node, Constant(node, 0)!));
+
+    public bool IsAdded(string name) => added.ContainsKey(name);
+
+    /// <summary>Streams a new tensor; a name that was written before is left as it is, so that nodes can share it.</summary>
+    public string Add<T>(string name, int type, long[] dims, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        if (!added.ContainsKey(name))
+            added[name] = writer.Write(name, type, dims, values);
+        return name;
+    }
+
+    public void Replace(NodeProto node, params NodeProto[] by) => replacements[node] = by;
+
+    /// <summary>Writes the graph with the tensors that it still needs, opens and runs it, and moves it to its place.</summary>
+    public QuantizationReport Finish(string recipe, CancellationToken ct)
+    {
+        var graph = Model.Proto.Graph;
+        var nodes = graph.Node.SelectMany(node => replacements.TryGetValue(node, out var by) ? by : [node]).ToList();
+        graph.Node.Clear();
+        graph.Node.AddRange(nodes);
+        var used = UsedNames(graph);
+        var kept = graph.Initializer.Where(tensor => used.Contains(tensor.Name)).ToList();
+        graph.Initializer.Clear();
+        foreach (var tensor in kept)
+        {
+            ct.ThrowIfCancellationRequested();
+            graph.Initializer.Add(tensor.DataLocation == 1 ? writer.WriteBytes(tensor.Name, tensor.DataType, tensor.Dims, Model.Bytes(tensor)) : tensor);
+        }
+        graph.Initializer.AddRange(added.Values);
+        if (Model.Proto.OpsetImport.All(o => o.Domain != Nodes.Contrib))
+            Model.Proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Nodes.Contrib, Version = 1 });
+        Model.Proto.MetadataProps.Add(new StringStringEntryProto { Key = "llmops.quantization", Value = recipe });
+        writer.Save(Model.Proto);
+        writer.Dispose();
+        staged.CopyCompanions(sourceFolder);
+
+        var difference = ReloadCheck.Compare(sourceFolder, staged.Path, new SessionSettings(), ct);
+        var report = new QuantizationReport(replacements.Count, Skipped, OnnxModel.SizeBytes(sourceFolder), OnnxModel.SizeBytes(staged.Path),
+            difference.RelativeL2, difference.ArgmaxAgreement, Notes);
+        staged.Commit();
+        return report;
+    }
+
+    /// <summary>The weights as [outputs, inputs], the layout of the checkpoint.</summary>
+    public static float[] RowsPerOutput(OnnxModel model, WeightProduct product)
+    {
+        var values = model.Float32(product.Weight);
+        if (product.OutputsFirst)
+            return values;
+        var rows = new float[values.Length];
+        Matrix.Transpose<float>(values, product.Inputs, product.Outputs, rows, product.Inputs);
+        return rows;
+    }
+
+    private WeightProduct? Product(NodeProto node)
+    {
+        if (Constant(node, 1) is not { } weight || Model.Initializers.ContainsKey(node.Input[0]))
+            return null;
+        return (node.OpType, node.Domain) switch
+        {
+            ("MatMul", "" or "ai.onnx") => new(node, weight, OutputsFirst: false),
+            ("FusedMatMul", Nodes.Contrib) when node.Integer("transA", 0) == 0 && node.Integer("transBatchA", 0) == 0
+                && node.Integer("transBatchB", 0) == 0 && node.Real("alpha", 1) == 1 => new(node, weight, node.Integer("transB", 0) == 1),
+            _ => null,
+        };
+    }
+
+    private TensorProto? Constant(NodeProto node, int input) =>
+        node.Input.Count > input && Model.Initializers.TryGetValue(node.Input[input], out var tensor)
+            && tensor is { DataType: ElementTypes.Float, Dims.Count: 2 } ? tensor : null;
+
+    // Bodies of If and Loop see the tensors of the graph around them.
+    private static HashSet<string> UsedNames(GraphProto graph) =>
+    [
+        .. graph.Output.Select(o => o.Name),
+        .. graph.Node.SelectMany(node => node.Input.Concat(node.Attribute.SelectMany(a => a.Graphs.Append(a.G)).OfType<GraphProto>().SelectMany(UsedNames))),
+    ];
+
+    public void Dispose()
+    {
+        writer.Dispose();
+        staged.Dispose();
+        Model.Dispose();
+    }
+}

@@ -1,0 +1,32 @@
+using System.Text.Json.Serialization;
+
+namespace LlmOps.Engines.Quantization;
+
+/// <summary>One way to make a model's weights smaller. Its properties are its options.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(DynamicInt8), "dynamic-int8")]
+[JsonDerivedType(typeof(BlockwiseRtn), "blockwise-rtn")]
+public abstract record QuantizationPass
+{
+    /// <summary>
+    /// Reads an exported (or graph-optimised) ONNX folder and writes a quantized one. The result is opened and run before it appears
+    /// under its name.
+    /// </summary>
+    /// <param name="sourceFolder">model.onnx with its companions.</param>
+    /// <param name="targetFolder">Appears only when complete.</param>
+    /// <param name="progress">Share of the matrices done, 0 to 1.</param>
+    /// <param name="ct">Stops between two matrices; nothing is left behind.</param>
+    /// <exception cref="InvalidModelException">The source is damaged, or the result does not run; the message names the tensor or node.</exception>
+    /// <exception cref="UnsupportedModelException">Nothing in the graph can be quantized this way.</exception>
+    public abstract QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default);
+}
+
+/// <summary>What a quantization did, and how far the result is from its source on random tokens.</summary>
+/// <param name="Quantized">Nodes that now read quantized weights.</param>
+/// <param name="Skipped">Nodes with floating-point weights that stayed as they were; the notes say why.</param>
+/// <param name="SourceBytes">Graph and weights before.</param>
+/// <param name="TargetBytes">Graph and weights after.</param>
+/// <param name="RelativeL2">Norm of the logit difference over the norm of the source's logits. Random tokens are not text: quality needs an evaluation.</param>
+/// <param name="ArgmaxAgreement">Share of positions with the same most likely token, 0 to 1, on the same tokens.</param>
+/// <param name="Notes">Decisions and exceptions, in words.</param>
+public sealed record QuantizationReport(int Quantized, int Skipped, long SourceBytes, long TargetBytes, double RelativeL2, double ArgmaxAgreement, IReadOnlyList<string> Notes);

@@ -1,0 +1,79 @@
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Jobs;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Evaluation;
+
+public sealed record EvaluationFilter(string? Suite = null, string? Model = null, string? Search = null);
+
+public sealed record EvaluationRow(Guid Id, string Suite, string Model, int Number, string Variant, JobState State, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, string CreatedBy)
+{
+    public IReadOnlyList<EvaluationMetric> Metrics { get; init; } = [];
+    public string Version => $"{Model}/{Number}";
+    public EvaluationMetric? Find(EvaluationTask task) => Metrics.FirstOrDefault(m => m.Name == task.FullName);
+}
+
+/// <param name="Datasets">Task → pinned dataset version.</param>
+public sealed record EvaluationDetail(EvaluationRow Row, string SuiteDefinitionJson, IReadOnlyDictionary<string, string> Datasets, string? Note, Guid JobId, Guid? PipelineRunId, string? Stage);
+
+/// <summary>Evaluation runs with their numbers.</summary>
+public sealed class ReadEvaluations(IDbContextFactory<LlmOpsDb> dbs)
+{
+    /// <summary>Newest first.</summary>
+    public async Task<Window<EvaluationRow>> ListAsync(EvaluationFilter filter, int skip, int take, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var rows = Rows(db, db.EvaluationRuns.AsNoTracking());
+        if (filter.Suite is { Length: > 0 } suite)
+            rows = rows.Where(r => r.Suite == suite);
+        if (filter.Model is { Length: > 0 } model)
+            rows = rows.Where(r => r.Model == model);
+        if (!string.IsNullOrWhiteSpace(filter.Search))
+        {
+            var text = filter.Search.Trim().ToLowerInvariant();
+            rows = rows.Where(r => r.Model.Contains(text) || r.Variant.Contains(text) || r.Suite.ToLower().Contains(text));
+        }
+        var page = await rows.OrderByDescending(r => r.StartedAt).ThenByDescending(r => r.Id).WindowAsync(skip, take, ct);
+        return page with { Rows = await WithMetricsAsync(db, page.Rows, ct) };
+    }
+
+    public async Task<EvaluationDetail> GetAsync(Guid id, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var row = await Rows(db, db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id)).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Evaluation run", id);
+        var more = await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id).Select(r => new { r.Suite!.DefinitionJson, r.DatasetsJson, r.Note, r.JobId }).SingleAsync(ct);
+        var place = await db.StageRuns.AsNoTracking().Where(s => s.Id == db.Jobs.Where(j => j.Id == more.JobId).Select(j => j.StageRunId).FirstOrDefault())
+            .Select(s => new { s.PipelineRunId, s.Name }).FirstOrDefaultAsync(ct);
+        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name);
+    }
+
+    public async Task<IReadOnlyList<string>> SuitesAsync(CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return await db.EvaluationSuites.OrderBy(s => s.Name).Select(s => s.Name).ToListAsync(ct);
+    }
+
+    public async Task<IReadOnlyList<string>> ModelsAsync(CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return await db.EvaluationRuns.Join(db.ModelVersions, r => r.VersionId, v => v.Id, (_, v) => v.Model!.Name).Distinct().OrderBy(n => n).ToListAsync(ct);
+    }
+
+    private static IQueryable<EvaluationRow> Rows(LlmOpsDb db, IQueryable<EvaluationRun> runs) =>
+        runs.Join(db.ModelVersions.AsNoTracking(), r => r.VersionId, v => v.Id,
+            (r, v) => new EvaluationRow(r.Id, r.Suite!.Name, v.Model!.Name, v.Number, r.VariantName, r.State, r.StartedAt, r.EndedAt, r.CreatedBy));
+
+    private static async Task<IReadOnlyList<EvaluationRow>> WithMetricsAsync(LlmOpsDb db, IReadOnlyList<EvaluationRow> rows, CancellationToken ct)
+    {
+        var ids = rows.Select(r => r.Id).ToList();
+        var metrics = (await db.EvaluationMetrics.AsNoTracking().Where(m => ids.Contains(m.EvaluationRunId)).ToListAsync(ct)).ToLookup(m => m.EvaluationRunId);
+        return [.. rows.Select(r => r with { Metrics = [.. metrics[r.Id].OrderBy(m => m.Name, StringComparer.Ordinal)] })];
+    }
+
+    /// <summary>A flat JSON object as text, whatever its values are.</summary>
+    private static Dictionary<string, string> TextValues(string json)
+    {
+        using var document = System.Text.Json.JsonDocument.Parse(json);
+        return document.RootElement.ValueKind != System.Text.Json.JsonValueKind.Object ? [] : document.RootElement.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString());
+    }
+}

@@ -1,0 +1,26 @@
+using System.Text.Json;
+using LlmOps.Lifecycle.Artifacts;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Datasets;
+
+namespace LlmOps.Worker;
+
+/// <summary>A text of a corpus.</summary>
+public sealed record CorpusText(string Text, string? Headword);
+
+/// <summary>Reads the rows of a frozen dataset version.</summary>
+public sealed class DatasetFiles(ArtifactStore artifacts)
+{
+    public Task<List<T>> TrainAsync<T>(DatasetVersion version, CancellationToken ct) => ReadAsync<T>(version, ImportDataset.TrainFile, ct);
+
+    public Task<List<T>> HeldOutAsync<T>(DatasetVersion version, CancellationToken ct) => ReadAsync<T>(version, ImportDataset.HeldOutFile, ct);
+
+    private async Task<List<T>> ReadAsync<T>(DatasetVersion version, string file, CancellationToken ct)
+    {
+        var path = Path.Combine(await artifacts.FolderAsync(version.ArtifactDigest, ct), file);
+        var rows = new List<T>();
+        await foreach (var line in File.ReadLinesAsync(path, ct))
+            rows.Add(JsonSerializer.Deserialize<T>(line, Json.Options)!);
+        return rows;
+    }
+}

@@ -1,0 +1,33 @@
+using System.Security.Cryptography;
+using System.Text;
+using LlmOps.Engines.Text;
+
+namespace LlmOps.Worker.Evaluation;
+
+public sealed record KeyedRow<T>(string Key, T Row);
+
+/// <summary>
+/// The held-out rows of each task. A row's key is a hash of its content, so that runs over different dataset versions still pair on the
+/// rows they share; the rows of a limited task are those with the smallest keys, the same ones every time.
+/// </summary>
+public sealed record TaskRows(IReadOnlyList<KeyedRow<CorpusText>> Corpus, IReadOnlyList<KeyedRow<PromptCompletion>> Definitions,
+    IReadOnlyList<KeyedRow<PromptCompletion>> Questions, IReadOnlyList<KeyedRow<PreferenceExample>> Preferences)
+{
+    /// <summary>Completions of at most this many words are answers to be matched exactly; longer ones are texts to be predicted.</summary>
+    public const int ShortAnswerWords = 3;
+
+    public bool IsEmpty => Count == 0;
+    public int Count => Corpus.Count + Definitions.Count + Questions.Count + Preferences.Count;
+
+    public static TaskRows Of(IEnumerable<CorpusText> corpus, IReadOnlyCollection<PromptCompletion> instructions, IEnumerable<PreferenceExample> preferences, int max) => new(
+        Pick(corpus, r => r.Text, max),
+        Pick(instructions.Where(r => !IsShort(r)), r => $"{r.Prompt}\n{r.Completion}", max),
+        Pick(instructions.Where(IsShort), r => $"{r.Prompt}\n{r.Completion}", max),
+        Pick(preferences, r => $"{r.Prompt}\n{r.Chosen}\n{r.Rejected}", max));
+
+    private static bool IsShort(PromptCompletion row) => row.Completion.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length <= ShortAnswerWords;
+
+    private static List<KeyedRow<T>> Pick<T>(IEnumerable<T> rows, Func<T, string> content, int max) =>
+        [.. rows.Select(r => new KeyedRow<T>(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content(r))))[..16], r))
+            .DistinctBy(r => r.Key).OrderBy(r => r.Key, StringComparer.Ordinal).Take(max)];
+}

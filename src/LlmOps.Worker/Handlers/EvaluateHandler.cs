@@ -1,0 +1,152 @@
+using LlmOps.Engines.Benchmarking;
+using LlmOps.Engines.Evaluation;
+using LlmOps.Engines.Inference;
+using LlmOps.Engines.Text;
+using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Artifacts;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Pipelines.Stages;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Training;
+using LlmOps.Worker.Evaluation;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Worker.Handlers;
+
+/// <summary>
+/// Measures each form of a version. Rows are stored as each task finishes; a job that was killed goes on with the tasks that are
+/// missing and never adds a row twice.
+/// </summary>
+public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints) : IJobHandler
+{
+    /// <summary>Not a variant: the checkpoint itself, run by the training framework.</summary>
+    public const string Checkpoint = "checkpoint";
+
+    private sealed record Form(string Name, string Folder, long SizeBytes);
+
+    public string Kind => "evaluate";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var p = job.Spec<StageSpec>().Parameters<EvaluateParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var version = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
+        var forms = await FormsAsync(db, version, p, ct);
+        var rows = await RowsAsync(db, p, ct);
+        var done = new List<Guid>();
+        foreach (var form in forms)
+        {
+            var run = await EnsureRunAsync(job, version, form, p, rows, ct);
+            await MeasureAsync(job, run, form, rows, p, done.Count, forms.Count, ct);
+            done.Add(run.Id);
+        }
+        await job.CompleteAsync(async kept =>
+        {
+            foreach (var id in done)
+                await FinishAsync(kept, id, p, job.Time.GetUtcNow(), ct);
+            return new() { ["version"] = p.Version, ["runs"] = string.Join(',', done) };
+        }, ct);
+        await hints.ChangedAsync(Areas.Evaluation, Guid.Empty);
+    }
+
+    private async Task<List<Form>> FormsAsync(LlmOpsDb db, ModelVersion version, EvaluateParameters p, CancellationToken ct)
+    {
+        var forms = new List<Form>();
+        if (p.Variants.Contains(Checkpoint))
+            forms.Add(new(Checkpoint, await artifacts.FolderAsync(version.ArtifactDigest, ct), version.SizeBytes));
+        var variants = await db.ModelVariants.AsNoTracking().Where(v => v.VersionId == version.Id).OrderBy(v => v.Name).ToListAsync(ct);
+        foreach (var variant in variants.Where(v => p.Variants.Contains("all") || p.Variants.Contains(v.Name)))
+            forms.Add(new(variant.Name, await artifacts.FolderAsync(variant.ArtifactDigest, ct), variant.SizeBytes));
+        if (p.Variants.FirstOrDefault(name => name is not ("all" or Checkpoint) && variants.All(v => v.Name != name)) is { } missing)
+            throw LlmOpsException.NotFound($"Variant of {p.Version}", missing);
+        return forms.Count > 0 ? forms : throw LlmOpsException.Invalid($"{p.Version} has no variant to measure. Put an export-onnx stage before, or measure \"checkpoint\".");
+    }
+
+    private async Task<TaskRows> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
+    {
+        async Task<List<T>> Load<T>(string key) => key.Length == 0 ? [] : await files.HeldOutAsync<T>(await db.DatasetVersions.GetAsync(key, ct), ct);
+        var rows = TaskRows.Of(await Load<CorpusText>(p.Corpus), await Load<PromptCompletion>(p.Instructions), await Load<PreferenceExample>(p.Preferences), p.MaxRows);
+        if (rows.IsEmpty && p.ProbeRepeats == 0)
+            throw LlmOpsException.Invalid("There is nothing to measure: name a dataset, or set probe_repeats above 0.");
+        return rows;
+    }
+
+    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, Form form, EvaluateParameters p, TaskRows rows, CancellationToken ct)
+    {
+        EvaluationRun? run = null;
+        await job.SaveAsync(async db =>
+        {
+            run = await db.EvaluationRuns.SingleOrDefaultAsync(r => r.JobId == job.JobId && r.VersionId == version.Id && r.VariantName == form.Name, ct);
+            if (run is not null)
+                return;
+            var suite = await db.EvaluationSuites.SingleOrDefaultAsync(s => s.Name == p.Suite, ct);
+            if (suite is null)
+                db.EvaluationSuites.Add(suite = new EvaluationSuite { Name = p.Suite, DefinitionJson = Json.Write(p), CreatedAt = job.Time.GetUtcNow() });
+            db.EvaluationRuns.Add(run = new EvaluationRun
+            {
+                SuiteId = suite.Id, VersionId = version.Id, VariantName = form.Name, State = JobState.Running, JobId = job.JobId, StartedAt = job.Time.GetUtcNow(), CreatedBy = job.Actor.Name,
+                DatasetsJson = Json.Write(new { p.Corpus, p.Instructions, p.Preferences, rows = rows.Count }),
+            });
+        }, ct);
+        return run!;
+    }
+
+    private static async Task MeasureAsync(JobContext job, EvaluationRun run, Form form, TaskRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
+    {
+        HashSet<string> stored;
+        await using (var db = await job.OpenDbAsync(ct))
+            stored = [.. await db.RowScores.Where(r => r.EvaluationRunId == run.Id).Select(r => r.Task).Distinct().ToListAsync(ct)];
+        async Task Store(string task, Func<IReadOnlyList<RowScore>> measure)
+        {
+            if (stored.Contains(task))
+                return;
+            var scored = await Task.Run(measure, ct);
+            await job.SaveAsync(db => { db.RowScores.AddRange(scored); return Task.CompletedTask; }, ct);
+        }
+
+        using (ICausalModel model = form.Name == Checkpoint ? TorchCausalModel.Load(form.Folder) : OnnxCausalModel.Load(form.Folder))
+        {
+            var tasks = new RowTasks(model, Tokenizer.Load(form.Folder), run.Id);
+            var steps = tasks.All(rows).ToList();
+            for (var i = 0; i < steps.Count; i++)
+            {
+                ct.ThrowIfCancellationRequested();
+                job.Report((index + (double)i / (steps.Count + 1)) / count, $"{form.Name}: {steps[i].Task}");
+                await Store(steps[i].Task, () => steps[i].Measure(ct));
+            }
+        }
+        await Store(EvaluationTasks.Size.Name, () => [new RowScore { EvaluationRunId = run.Id, Task = EvaluationTasks.Size.Name, RowKey = "0", Value = form.SizeBytes }]);
+        // The training framework is not what serves, so its speed is not measured.
+        if (form.Name != Checkpoint && p.ProbeRepeats > 0 && !stored.Contains(EvaluationTasks.Load.Name))
+        {
+            job.Report((index + 0.9) / count, $"{form.Name}: speed and memory in {p.ProbeRepeats} fresh processes");
+            var probe = await Task.Run(() => Probe.Run(new ProbeRequest(form.Folder, p.ProbeRepeats), ct), ct);
+            await job.SaveAsync(db => { db.RowScores.AddRange(ProbeRows(run.Id, probe)); return Task.CompletedTask; }, ct);
+        }
+        job.Log($"{form.Name}: measured.");
+    }
+
+    /// <summary>All of a probe's samples are saved at once, so the first task's name stands for all of them.</summary>
+    private static IEnumerable<RowScore> ProbeRows(Guid run, ProbeReport probe)
+    {
+        IEnumerable<RowScore> Rows(EvaluationTask task, double[] values) =>
+            values.Select((v, i) => new RowScore { EvaluationRunId = run, Task = task.Name, RowKey = i.ToString("D4", System.Globalization.CultureInfo.InvariantCulture), Value = v });
+        return [.. Rows(EvaluationTasks.Load, probe.LoadMs), .. Rows(EvaluationTasks.FirstToken, probe.FirstTokenMs), .. Rows(EvaluationTasks.Latency, probe.LatencyMs),
+            .. Rows(EvaluationTasks.Prefill, probe.PrefillTokensPerSecond), .. Rows(EvaluationTasks.Decode, probe.DecodeTokensPerSecond), .. Rows(EvaluationTasks.PeakMemory, probe.PeakMemoryBytes)];
+    }
+
+    private static async Task FinishAsync(LlmOpsDb db, Guid id, EvaluateParameters p, DateTimeOffset now, CancellationToken ct)
+    {
+        var run = await db.EvaluationRuns.SingleAsync(r => r.Id == id, ct);
+        var rows = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == id).ToListAsync(ct);
+        await db.EvaluationMetrics.Where(m => m.EvaluationRunId == id).ExecuteDeleteAsync(ct);
+        db.EvaluationMetrics.AddRange(SummariseRows.Summarise(id, rows, p.BootstrapResamples));
+        run.State = JobState.Succeeded;
+        run.EndedAt = now;
+    }
+}

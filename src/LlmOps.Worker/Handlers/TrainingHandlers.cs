@@ -1,0 +1,77 @@
+using LlmOps.Engines.Text;
+using LlmOps.Lifecycle.Artifacts;
+using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Pipelines.Stages;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Training;
+
+namespace LlmOps.Worker.Handlers;
+
+public sealed class PretrainHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
+{
+    public string Kind => "pretrain";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var spec = job.Spec<StageSpec>();
+        var p = spec.Parameters<PretrainParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var corpus = await db.DatasetVersions.GetAsync(p.Corpus, ct);
+        var texts = (await files.TrainAsync<CorpusText>(corpus, ct)).ConvertAll(r => r.Text);
+        var tokenizer = Tokenizer.Load(await artifacts.FolderAsync(p.Tokenizer, ct));
+        var options = new Pretraining
+        {
+            HiddenSize = p.HiddenSize, Layers = p.Layers, Heads = p.Heads, KvHeads = p.KvHeads, Intermediate = p.IntermediateSize, ContextLength = p.ContextLength,
+            BatchSize = p.BatchSize, LearningRate = p.LearningRate, Epochs = p.Epochs, MaxSteps = p.MaxSteps, WeightDecay = p.WeightDecay, Seed = p.Seed, Threads = recorder.Threads,
+        };
+        await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "pretrain", corpus.KeyText(), corpus.Licence, null,
+            (target, work, progress, token) => options.Run(texts, tokenizer, target, work, progress, token), ct);
+    }
+}
+
+public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
+{
+    public string Kind => "align";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var spec = job.Spec<StageSpec>();
+        var p = spec.Parameters<AlignParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
+        var dataset = await db.DatasetVersions.GetAsync(p.Preferences, ct);
+        var pairs = await files.TrainAsync<PreferenceExample>(dataset, ct);
+        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
+        var options = new PreferenceAlignment
+        {
+            Beta = p.Beta, LearningRate = p.LearningRate, Epochs = p.Epochs, BatchSize = p.BatchSize, MaxSteps = p.MaxSteps, Seed = p.Seed, Threads = recorder.Threads,
+        };
+        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "align", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
+            (target, work, progress, token) => options.Run(checkpoint, pairs, target, work, progress, token), ct);
+    }
+}
+
+public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
+{
+    public string Kind => "fine-tune";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var spec = job.Spec<StageSpec>();
+        var p = spec.Parameters<FineTuneParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
+        var dataset = await db.DatasetVersions.GetAsync(p.Instructions, ct);
+        var rows = await files.TrainAsync<PromptCompletion>(dataset, ct);
+        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
+        var options = new SupervisedFineTuning
+        {
+            LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, LearningRate = p.LearningRate, Epochs = p.Epochs, BatchSize = p.BatchSize,
+            MaxSteps = p.MaxSteps, Seed = p.Seed, Threads = recorder.Threads,
+        };
+        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
+            (target, work, progress, token) => options.Run(checkpoint, rows, target, work, progress, token), ct);
+    }
+}

@@ -1,0 +1,22 @@
+using LlmOps.Lifecycle.Data;
+using Microsoft.Extensions.Configuration;
+
+namespace LlmOps.Worker;
+
+/// <summary>Settings under "Worker:". A wrong one stops the start and says which key to set.</summary>
+public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, TimeSpan Poll, string Provides, string WorkRoot, string? OwnedDataFolder, int Threads)
+{
+    public static WorkerSettings From(IConfiguration configuration)
+    {
+        var slots = configuration.GetValue("Worker:Slots", 1);
+        var lease = configuration.GetValue("Worker:LeaseSeconds", 30.0);
+        if (slots is < 1 or > 64)
+            throw new InvalidOperationException($"Worker:Slots is {slots}; set Worker__Slots to 1 … 64.");
+        if (lease is < 1 or > 3600)
+            throw new InvalidOperationException($"Worker:LeaseSeconds is {lease}; set Worker__LeaseSeconds to 1 … 3600.");
+        var data = DataFolder.Of(configuration);
+        return new(configuration["Worker:Name"] ?? $"{Environment.MachineName}-{Environment.ProcessId}", slots, TimeSpan.FromSeconds(lease),
+            TimeSpan.FromMilliseconds(configuration.GetValue("Worker:PollMs", 1000)), configuration["Worker:Provides"] ?? "cpu", Path.Combine(data, "work"),
+            configuration.IsPostgres() ? null : data, configuration.GetValue("Worker:Threads", 0));
+    }
+}

@@ -1,0 +1,33 @@
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Worker.Handlers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace LlmOps.Worker;
+
+public static class WorkerSetup
+{
+    /// <summary>Everything that carries out jobs. The handlers are a closed list: one for each kind of stage.</summary>
+    public static IServiceCollection AddWorker(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton(WorkerSettings.From(configuration));
+        services.AddSingleton(PipelineFolders.From(configuration));
+        services.AddSingleton<DatasetFiles>();
+        services.AddSingleton<TrainingRecorder>();
+        services.AddSingleton<IJobHandler, ImportDataHandler>();
+        services.AddSingleton<IJobHandler, TrainTokenizerHandler>();
+        services.AddSingleton<IJobHandler, PretrainHandler>();
+        services.AddSingleton<IJobHandler, AlignHandler>();
+        services.AddSingleton<IJobHandler, FineTuneHandler>();
+        services.AddSingleton<IJobHandler, ExportOnnxHandler>();
+        services.AddSingleton<IJobHandler, OptimizeGraphHandler>();
+        services.AddSingleton<IJobHandler, QuantizeHandler>();
+        services.AddSingleton<IJobHandler, EvaluateHandler>();
+        services.AddSingleton<IJobHandler, GateHandler>();
+        services.AddSingleton<IJobHandler, BuildIndexHandler>();
+        services.AddSingleton<IJobHandler, DeployHandler>();
+        services.AddSingleton<JobRunner>();
+        services.AddHostedService<WorkerLoop>();
+        return services;
+    }
+}

@@ -1,0 +1,36 @@
+using LlmOps.Engines.Benchmarking;
+
+namespace LlmOps.Engines.Tests.Benchmarking;
+
+public sealed class ProbeTests(ExportedModels models)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void Run_MeasuresEveryRepeatInAProcessOfItsOwn()
+    {
+        var report = Probe.Run(new(models.TiedOnnx, Repeats: 2, PromptTokens: 16, NewTokens: 8), Ct);
+
+        foreach (var values in new[] { report.LoadMs, report.FirstTokenMs, report.PrefillTokensPerSecond, report.DecodeTokensPerSecond, report.LatencyMs, report.PeakMemoryBytes, report.BaselineMemoryBytes })
+        {
+            Assert.Equal(2, values.Length);
+            Assert.All(values, v => Assert.True(double.IsFinite(v) && v > 0));
+        }
+        Assert.All(report.PeakMemoryBytes.Zip(report.BaselineMemoryBytes), m => Assert.True(m.First > m.Second && m.Second > 1e6));
+        TestContext.Current.TestOutputHelper?.WriteLine($"load {report.LoadMs[0]:f0} ms, first token {report.FirstTokenMs[0]:f1} ms, prefill {report.PrefillTokensPerSecond[0]:f0}/s, decode {report.DecodeTokensPerSecond[0]:f0}/s, latency {report.LatencyMs[0]:f1} ms, peak {report.PeakMemoryBytes[0] / 1e6:f0} MB, baseline {report.BaselineMemoryBytes[0] / 1e6:f0} MB");
+    }
+
+    [Fact]
+    public void Run_TellsTheProcessesOwnError()
+    {
+        var folder = models.Copy(models.TiedOnnx);
+        File.Delete(Path.Combine(folder, "model.onnx"));
+
+        var error = Assert.Throws<InvalidModelException>(() => Probe.Run(new(folder, Repeats: 1), Ct));
+
+        Assert.Contains("There is no model.onnx", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TryMain_LeavesOtherArgumentsAlone() => Assert.False(Probe.TryMain(["--quickstart"]));
+}
