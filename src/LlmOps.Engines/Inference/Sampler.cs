@@ -3,6 +3,8 @@ using System.Numerics.Tensors;
 namespace LlmOps.Engines.Inference;
 
 /// <summary>Chooses tokens: repetition penalty, temperature, top-k, top-p, draw; in this order, as Hugging Face's generate does.</summary>
+/// <param name="options">How to choose.</param>
+/// <param name="vocabulary">Tokens that have a text; a model may have more rows, added to round its matrices, which are never chosen.</param>
 internal sealed class Sampler(SamplingOptions options, int vocabulary)
 {
     private readonly Random random = options.Seed is { } seed ? new Random(seed) : new Random();
@@ -12,13 +14,14 @@ internal sealed class Sampler(SamplingOptions options, int vocabulary)
     public void Remember(ReadOnlySpan<int> tokens)
     {
         foreach (var token in tokens)
-            seen.Add(token);
+            if (token < vocabulary)
+                seen.Add(token);
     }
 
     /// <returns>The token and the natural logarithm of its probability under the unchanged logits.</returns>
     public (int Token, double LogProbability) Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> forbidden)
     {
-        logits.CopyTo(scores);
+        logits[..vocabulary].CopyTo(scores);
         if (options.RepetitionPenalty != 1)
             foreach (var token in seen)
                 scores[token] = scores[token] > 0 ? scores[token] / options.RepetitionPenalty : scores[token] * options.RepetitionPenalty;

@@ -59,7 +59,7 @@ public sealed class TextGenerator : IDisposable
         {
             int[] ends = [Config.EosTokenId, Tokenizer.EosId];
             var room = Math.Min(options.MaxNewTokens, Config.MaxPositionEmbeddings - prompt.Length);
-            var sampler = new Sampler(options, Config.VocabSize);
+            var sampler = new Sampler(options, Tokenizer.VocabularySize);
             sampler.Remember(prompt);
             var stream = new TextStream(Tokenizer, options.Stop ?? []);
             cached.Start(prompt.Length + room);

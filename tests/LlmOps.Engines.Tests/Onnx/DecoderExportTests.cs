@@ -51,7 +51,6 @@ public sealed class DecoderExportTests(ExportedModels models)
     {
         var folder = models.Copy(models.Tied);
         var config = ModelConfig.Read(folder);
-        var random = new Random(0);
         SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"), LlamaTensors.Expected(config).Select(t =>
         {
             var values = new float[t.Shape.Aggregate(1L, (a, b) => a * b)];
@@ -65,6 +64,30 @@ public sealed class DecoderExportTests(ExportedModels models)
         Assert.Contains("model.layers.1.mlp.up_proj.weight", error.Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(target));
         Assert.Empty(Directory.GetDirectories(models.Root, Path.GetFileName(target) + "*"));
+    }
+
+    [Fact]
+    public void Run_RefusesAHeadWidthThatTheAttentionKernelCannotRotate()
+    {
+        var folder = models.New();
+        var config = TinyModels.Config() with { HeadDim = 8 };
+        Directory.CreateDirectory(folder);
+        config.Write(folder);
+        SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"),
+            LlamaTensors.Expected(config).Select(t => (t.Name, t.Shape, new float[t.Shape.Aggregate(1L, (a, b) => a * b)])).ToList());
+
+        var error = Assert.Throws<UnsupportedModelException>(() => new DecoderExport().Run(folder, models.New(), ct: Ct));
+
+        Assert.Contains("head_dim is 8", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_SaysSo_WhenConfigurationAndGraphDisagree()
+    {
+        var folder = models.Copy(models.TiedOnnx);
+        (ModelConfig.Read(folder) with { NumHiddenLayers = 3 }).Write(folder);
+
+        Assert.Contains("past_key_values.2.key", Assert.Throws<InvalidModelException>(() => OnnxCausalModel.Load(folder)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
@@ -126,6 +127,17 @@ public sealed class QuantizationTests(ExportedModels models)
         Assert.Equal(12, new DynamicInt8().Run(optimised, target, ct: Ct).Quantized);
         Assert.Equal(12, new BlockwiseRtn().Run(optimised, models.New(), ct: Ct).Quantized);
         Assert.InRange(new GraphOptimization().Run(target, models.New(), ct: Ct).RelativeL2, 0, 0.02);
+    }
+
+    [Fact]
+    public void Pass_KeepsItsKindAndOptionsInJson()
+    {
+        QuantizationPass pass = new BlockwiseRtn(Bits: 8, Symmetric: true);
+
+        var json = JsonSerializer.Serialize(pass);
+
+        Assert.StartsWith("""{"kind":"blockwise-rtn",""", json, StringComparison.Ordinal);
+        Assert.Equal(pass, JsonSerializer.Deserialize<QuantizationPass>(json));
     }
 
     [Fact]
