@@ -15,10 +15,10 @@ function smooth(values, weight) {
 }
 
 export function create(host, names, options) {
-  let raw = [[], ...names.map(() => [])], plot, frame = 0, { log = false, weight = 0, height = 260, unit = 'step' } = options;
+  let raw = [[], ...names.map(() => [])], plot, frame = 0, zoomed = false, { log = false, weight = 0, height = 260, unit = 'step' } = options;
   const data = () => weight ? [raw[0], ...raw.slice(1).flatMap(values => [smooth(values, weight), values])] : raw;
   const make = () => {
-    const zoom = plot && plot.data[0].length && (plot.scales.x.min > plot.data[0][0] || plot.scales.x.max < plot.data[0].at(-1)) ? { min: plot.scales.x.min, max: plot.scales.x.max } : null;
+    const zoom = zoomed ? { min: plot.scales.x.min, max: plot.scales.x.max } : null;
     plot?.destroy();
     const colours = series(host), line = token(host, '--line'), font = '12px ' + token(host, '--font-text');
     const axis = { stroke: token(host, '--text-2'), font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, size: 4 } };
@@ -29,6 +29,7 @@ export function create(host, names, options) {
       scales: { x: { time: options.time ?? false }, y: { distr: log ? 3 : 1 } },
       axes: [{ ...axis, size: 32 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(v => v == null ? '' : number(v)) }],
       series: [{ label: unit, value: (_, v) => number(v) }, ...names.flatMap((n, i) => weight ? [one(n, i), faint(n, i)] : [one(n, i)])],
+      hooks: { setSelect: [u => { zoomed ||= u.select.width > 0; }], ready: [u => u.over.addEventListener('dblclick', () => { zoomed = false; })] },
     }, data(), host);
     if (zoom) plot.setScale('x', zoom);
   };
@@ -40,7 +41,6 @@ export function create(host, names, options) {
     if (frame) return;
     frame = requestAnimationFrame(() => {
       frame = 0;
-      const x = plot.data[0], zoomed = x.length > 1 && (plot.scales.x.min > x[0] || plot.scales.x.max < x.at(-1));
       plot.setData(data(), !zoomed); // new points must not throw away the part the reader is looking at
       if (zoomed) plot.redraw();
     });
@@ -55,7 +55,7 @@ export function create(host, names, options) {
     },
     clear() { raw = raw.map(() => []); draw(); },
     setOptions(next) { log = next.log ?? log; weight = next.weight ?? weight; make(); },
-    resetZoom() { plot.setData(data()); },
+    resetZoom() { zoomed = false; plot.setData(data()); },
     png(name) { plot.ctx.canvas.toBlob(blob => save(name, blob)); },
     csv(name) { save(name, new Blob([[[unit, ...names].join(','), ...raw[0].map((x, i) => [x, ...raw.slice(1).map(c => c[i] ?? '')].join(','))].join('\n') + '\n'], { type: 'text/csv' })); },
     dispose() { cancelAnimationFrame(frame); stop(); resize.disconnect(); plot.destroy(); },

@@ -2,7 +2,7 @@
 import { Graph, Selection, Snapline, Keyboard, History, Clipboard } from '@antv/x6';
 import { graphlib, layout } from '@dagrejs/dagre';
 
-const WIDTH = 208, HEIGHT = 56;
+const WIDTH = 208, HEIGHT = 56, GAP_X = 32, GAP_Y = 16, ROW_GAP = 40;
 const port = (position, magnet) => ({ position, attrs: { circle: { r: 5, magnet, stroke: 'var(--line-strong)', strokeWidth: 1.25, fill: 'var(--surface)' } } });
 const edgeAttrs = { line: { stroke: 'var(--line-strong)', strokeWidth: 1.5, targetMarker: { name: 'block', width: 7, height: 6 } } };
 const smooth = { name: 'smooth', args: { direction: 'H' } };
@@ -15,8 +15,8 @@ Graph.registerNode('stage', {
     icon: { refX: 12, refY: 20, fill: 'none', strokeWidth: 1.75, strokeLinecap: 'round', strokeLinejoin: 'round' },
     title: { refX: 38, refY: 19, fontSize: 13, fontWeight: 600, fill: 'var(--text)', textAnchor: 'start', textVerticalAnchor: 'middle', fontFamily: 'var(--font-text)', textWrap: { width: WIDTH - 52, height: 18, ellipsis: true } },
     sub: { refX: 38, refY: 38, fontSize: 12, fill: 'var(--text-2)', textAnchor: 'start', textVerticalAnchor: 'middle', fontFamily: 'var(--font-text)', textWrap: { width: WIDTH - 52, height: 17, ellipsis: true } },
-    track: { x: 1, refY: '100%', refY2: -4, height: 3, refWidth: '100%', refWidth2: -2, fill: 'transparent' },
-    bar: { x: 1, refY: '100%', refY2: -4, height: 3, width: 0, fill: 'transparent' },
+    track: { x: 1, refY: '100%', refY2: -4, height: 3, refWidth: '100%', refWidth2: -2, fill: 'transparent', stroke: 'none' },
+    bar: { x: 1, refY: '100%', refY2: -4, height: 3, width: 0, fill: 'transparent', stroke: 'none' },
   },
   ports: { groups: { in: port('left', 'passive'), out: port('right', true) }, items: [{ id: 'in', group: 'in' }, { id: 'out', group: 'out' }] },
 }, true);
@@ -73,9 +73,44 @@ export function create(host, model, dotnet, { readOnly }) {
     edges: graph.getEdges().filter(e => e.getSourceCellId() && e.getTargetCellId()).map(e => ({ source: e.getSourceCellId(), target: e.getTargetCellId() })),
   });
   const fit = () => { if (host.clientWidth > 0) graph.zoomToFit({ padding: 16, maxScale: 1, minScale: 0.35 }); };
+  // To be read at a glance nothing may be scaled away: ranks wrap into rows like text, and the height follows.
+  const wrap = () => {
+    const columns = Math.max(1, Math.floor((host.clientWidth - 48 + GAP_X) / (WIDTH + GAP_X)));
+    const depth = new Map(), rank = id => {
+      if (!depth.has(id)) { depth.set(id, 0); depth.set(id, Math.max(-1, ...(graph.getIncomingEdges(id) ?? []).map(e => rank(e.getSourceCellId()))) + 1); }
+      return depth.get(id);
+    };
+    const nodes = graph.getNodes(), ranks = [];
+    nodes.forEach(n => (ranks[rank(n.id)] ??= []).push(n));
+    const last = ranks.length - 1, perRow = Math.ceil(ranks.length / Math.ceil(ranks.length / columns)), rows = [];
+    for (let r = 0; r <= last; r += perRow) rows.push(ranks.slice(r, r + perRow));
+    let top = 0;
+    const place = new Map();
+    rows.forEach((row, i) => {
+      const tallest = Math.max(...row.map(column => column.length)), height = tallest * (HEIGHT + GAP_Y) - GAP_Y;
+      row.forEach((column, c) => column.forEach((n, k) => {
+        const y = top + (height - (column.length * (HEIGHT + GAP_Y) - GAP_Y)) / 2 + k * (HEIGHT + GAP_Y);
+        n.position(c * (WIDTH + GAP_X), y); place.set(n.id, { row: i, column: c, y });
+      }));
+      row.bottom = top + height; top += height + ROW_GAP;
+    });
+    for (const edge of graph.getEdges()) {
+      const from = place.get(edge.getSourceCellId()), to = place.get(edge.getTargetCellId());
+      if (!from || !to) continue;
+      const out = from.column * (WIDTH + GAP_X) + WIDTH + GAP_X / 2, into = to.column * (WIDTH + GAP_X) - GAP_X / 2, y1 = from.y + HEIGHT / 2, y2 = to.y + HEIGHT / 2;
+      const lane = from.row !== to.row ? rows[from.row].bottom + ROW_GAP / 2 : to.column - from.column > 1 ? Math.max(...rows[from.row].slice(from.column + 1, to.column).flat().map(n => place.get(n.id).y)) + HEIGHT + GAP_Y / 2 : null;
+      edge.setVertices(lane != null ? [{ x: out, y: y1 }, { x: out, y: lane }, { x: into, y: lane }, { x: into, y: y2 }] : y1 === y2 ? [] : [{ x: out, y: y1 }, { x: out, y: y2 }]);
+      edge.setConnector({ name: 'rounded', args: { radius: 6 } });
+    }
+    host.style.height = `${Math.max(88, top - ROW_GAP + GAP_Y + 40)}px`;
+    const width = perRow * (WIDTH + GAP_X) - GAP_X;
+    graph.zoomTo(Math.min(1, (host.clientWidth - 48) / width)); // only a single column wider than the screen shrinks
+    graph.translate(24, 20);
+  };
   const arrange = () => {
+    if (readOnly) return wrap();
     const plan = new graphlib.Graph();
-    plan.setGraph({ rankdir: host.clientWidth < 600 ? 'TB' : 'LR', nodesep: 24, ranksep: 40 }); plan.setDefaultEdgeLabel(() => ({}));
+    plan.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 40 }); plan.setDefaultEdgeLabel(() => ({}));
     graph.getNodes().forEach(n => plan.setNode(n.id, { width: WIDTH, height: HEIGHT }));
     graph.getEdges().forEach(e => plan.setEdge(e.getSourceCellId(), e.getTargetCellId()));
     layout(plan);
@@ -91,7 +126,7 @@ export function create(host, model, dotnet, { readOnly }) {
       next.stages.forEach(addStage);
       next.edges.forEach(e => graph.addEdge({ source: { cell: e.source, port: 'out' }, target: { cell: e.target, port: 'in' }, attrs: edgeAttrs, zIndex: 0, connector: smooth }));
     });
-    if (next.stages.some(s => s.x == null)) arrange(); else fit();
+    if (readOnly || next.stages.some(s => s.x == null)) arrange(); else fit();
     if (!readOnly) graph.cleanHistory();
     loading = false;
     requestAnimationFrame(() => graph.getNodes().forEach(reach));
@@ -130,11 +165,12 @@ export function create(host, model, dotnet, { readOnly }) {
     graph.bindKey('ctrl+c', () => { graph.copy(graph.getSelectedCells()); return false; });
     graph.bindKey('ctrl+v', () => { graph.paste({ offset: 32 }); return false; });
   }
-  const resize = new ResizeObserver(() => { if (!moved) fit(); });
+  let width = host.clientWidth; // our own change of height must not come back as a resize
+  const resize = new ResizeObserver(() => { if (moved || width === host.clientWidth) return; width = host.clientWidth; if (readOnly) wrap(); else fit(); });
   resize.observe(host);
   load(model);
   return {
-    load, update, select, arrange, fit, zoom: step => graph.zoom(step),
+    load, update, select, arrange, fit: () => readOnly ? wrap() : fit(), zoom: step => graph.zoom(step),
     add(stage) { const area = graph.getGraphArea(); addStage({ x: Math.round(area.x + area.width / 2 - WIDTH / 2), y: Math.round(area.y + area.height / 2 - HEIGHT / 2), ...stage }); },
     undo: () => graph.undo(), redo: () => graph.redo(),
     dispose() { clearTimeout(timer); resize.disconnect(); host.removeEventListener('keydown', pressed); graph.dispose(); },

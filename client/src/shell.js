@@ -100,13 +100,13 @@ document.addEventListener('click', async event => {
 });
 
 // --- relative times: the server writes the first text, the browser keeps it true ------------------------
-const units = [['year', 31536e6], ['month', 2592e6], ['day', 864e5], ['hour', 36e5], ['minute', 6e4]];
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'narrow' });
+const units = [['y', 31536e6], ['mo', 2592e6], ['d', 864e5], ['h', 36e5], ['min', 6e4]];
 function words(ms) {
   const difference = ms - Date.now(), size = Math.abs(difference);
   if (size < 45e3) return difference <= 0 ? 'just now' : 'in under a minute';
   const [unit, length] = units.find(([, length]) => size >= length * 0.98) ?? units.at(-1);
-  return relative.format(Math.round(difference / length), unit);
+  const text = `${Math.max(1, Math.round(size / length))} ${unit}`;
+  return difference <= 0 ? `${text} ago` : `in ${text}`;
 }
 function tick() {
   for (const time of document.querySelectorAll('time[data-relative]')) {

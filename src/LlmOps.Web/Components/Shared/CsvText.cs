@@ -1,26 +1,27 @@
 using System.Globalization;
 using System.Text;
+using LlmOps.Lifecycle.Data;
 
 namespace LlmOps.Web.Components.Shared;
 
 /// <summary>Rows as RFC 4180 text, read in windows so that a long list is never held twice.</summary>
 public static class CsvText
 {
-    private const int Window = 500;
+    private const int Chunk = Window<object>.Largest;
 
     /// <summary>Above this many rows an export belongs to the API, not to a page.</summary>
     public const int RowLimit = 100_000;
 
-    public static async Task<MemoryStream> WriteAsync<TItem>(IReadOnlyList<(string Title, Func<TItem, object?> Value)> columns, Func<int, int, CancellationToken, Task<TablePage<TItem>>> read)
+    public static async Task<MemoryStream> WriteAsync<TItem>(IReadOnlyList<(string Title, Func<TItem, object?> Value)> columns, Func<int, int, CancellationToken, Task<Window<TItem>>> read)
     {
         var stream = new MemoryStream();
         await using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\r\n" };
         await writer.WriteLineAsync(string.Join(',', columns.Select(c => Cell(c.Title))));
-        for (var skip = 0; skip < RowLimit; skip += Window)
+        for (var skip = 0; skip < RowLimit; skip += Chunk)
         {
-            var page = await read(skip, Window, CancellationToken.None);
-            foreach (var item in page.Items) await writer.WriteLineAsync(string.Join(',', columns.Select(c => Cell(c.Value(item)))));
-            if (page.Items.Count < Window) break;
+            var page = await read(skip, Chunk, CancellationToken.None);
+            foreach (var item in page.Rows) await writer.WriteLineAsync(string.Join(',', columns.Select(c => Cell(c.Value(item)))));
+            if (page.Rows.Count < Chunk) break;
         }
         await writer.FlushAsync();
         stream.Position = 0;

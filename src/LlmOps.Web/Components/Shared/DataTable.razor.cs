@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlmOps.Lifecycle.Data;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Web.Virtualization;
 
@@ -25,7 +26,7 @@ public sealed partial class DataTable<TItem>
     /// <summary>All rows, when they are few. Else <see cref="Read"/>.</summary>
     [Parameter] public IReadOnlyList<TItem>? Items { get; set; }
     /// <summary>Reads a window of rows from the database.</summary>
-    [Parameter] public Func<TableRequest, CancellationToken, Task<TablePage<TItem>>>? Read { get; set; }
+    [Parameter] public Func<TableRequest, CancellationToken, Task<Window<TItem>>>? Read { get; set; }
     /// <summary>Anything the page filters by; when it changes, <see cref="Read"/> is asked again.</summary>
     [Parameter] public object? Filter { get; set; }
     /// <summary>What tells rows apart.</summary>
@@ -97,13 +98,13 @@ public sealed partial class DataTable<TItem>
     {
         var page = await ReadAsync(request.StartIndex, request.Count, request.CancellationToken);
         await ReportAsync(page.Total);
-        return new ItemsProviderResult<TItem>(page.Items, page.Total);
+        return new ItemsProviderResult<TItem>(page.Rows, page.Total);
     }
 
-    private async Task<TablePage<TItem>> ReadAsync(int skip, int take, CancellationToken ct) =>
-        sortedItems is not null ? new TablePage<TItem>([.. sortedItems.Skip(skip).Take(take)], sortedItems.Count)
+    private async Task<Window<TItem>> ReadAsync(int skip, int take, CancellationToken ct) =>
+        sortedItems is not null ? new Window<TItem>([.. sortedItems.Skip(skip).Take(take)], sortedItems.Count)
         : Read is not null ? await Read(new TableRequest(skip, take, sort, descending), ct)
-        : new TablePage<TItem>([], 0);
+        : new Window<TItem>([], 0);
 
     private Task ReportAsync(int count)
     {

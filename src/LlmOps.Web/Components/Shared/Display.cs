@@ -33,16 +33,19 @@ public static class Display
     /// <summary>Counts with thin spaces between thousands: <c>12 480</c>.</summary>
     public static string Count(long count) => count.ToString("#,0", Invariant).Replace(',', '\u2009');
 
-    /// <summary>Significant digits, not decimal places; trailing zeros kept off, very small and very large in powers of ten.</summary>
+    /// <summary>Significant digits, not decimal places; decimals as many as they need (1.900, 218.0, 12480), very small and very large in powers of ten.</summary>
     public static string Number(double value, int digits = 4)
     {
         if (double.IsNaN(value)) return "–";
         if (value == 0) return "0";
         var size = Math.Abs(value);
-        return size is < 1e-4 or >= 1e7 ? value.ToString("0." + new string('#', digits - 1) + "e+0", Invariant) : Significant(value, digits);
+        return size is < 1e-4 or >= 1e7 ? value.ToString("0." + new string('#', digits - 1) + "e+0", Invariant) : value.ToString("F" + Decimals(value, digits), Invariant);
     }
 
-    public static string Signed(double value, int digits = 3) => value > 0 ? "+" + Number(value, digits) : value < 0 ? "−" + Number(-value, digits) : "±0";
+    public static string Signed(double value, int digits = 3) => value > 0 ? "+" + Short(value, digits) : value < 0 ? "−" + Short(-value, digits) : "±0";
+
+    /// <summary>Like <see cref="Number"/> but without trailing zeros, for numbers that stand alone.</summary>
+    public static string Short(double value, int digits = 4) => double.IsNaN(value) || Math.Abs(value) is < 1e-4 or >= 1e7 ? Number(value, digits) : Significant(value, digits);
 
     public static string Percent(double fraction, int decimals = 0) => (fraction * 100).ToString("F" + decimals, Invariant) + " %";
 
@@ -52,19 +55,21 @@ public static class Display
         var past = now >= at;
         var gap = (now - at).Duration();
         if (gap < TimeSpan.FromSeconds(45)) return past ? "just now" : "in under a minute";
-        var text = gap.TotalMinutes < 59.5 ? $"{Math.Max(1, Math.Round(gap.TotalMinutes))}min"
-            : gap.TotalHours < 23.5 ? $"{Math.Round(gap.TotalHours)}h"
-            : gap.TotalDays < 29.5 ? $"{Math.Round(gap.TotalDays)}d"
-            : gap.TotalDays < 364 ? $"{Math.Round(gap.TotalDays / 30)}mo" : $"{Math.Round(gap.TotalDays / 365)}y";
+        var text = gap.TotalMinutes < 59.5 ? $"{Math.Max(1, Math.Round(gap.TotalMinutes))} min"
+            : gap.TotalHours < 23.5 ? $"{Math.Round(gap.TotalHours)} h"
+            : gap.TotalDays < 29.5 ? $"{Math.Round(gap.TotalDays)} d"
+            : gap.TotalDays < 364 ? $"{Math.Round(gap.TotalDays / 30)} mo" : $"{Math.Round(gap.TotalDays / 365)} y";
         return past ? text + " ago" : "in " + text;
     }
 
     private static string Pair(long big, string bigUnit, long small, string smallUnit) => small == 0 ? $"{big} {bigUnit}" : $"{big} {bigUnit} {small} {smallUnit}";
 
+    private static int Decimals(double value, int digits) => Math.Clamp(digits - 1 - (int)Math.Floor(Math.Log10(Math.Abs(value))), 0, 10);
+
     private static string Significant(double value, int digits)
     {
         if (value == 0) return "0";
-        var decimals = Math.Clamp(digits - 1 - (int)Math.Floor(Math.Log10(Math.Abs(value))), 0, 10);
+        var decimals = Decimals(value, digits);
         return Math.Round(value, decimals).ToString("0." + new string('#', decimals), Invariant);
     }
 }

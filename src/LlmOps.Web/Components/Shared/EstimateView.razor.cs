@@ -12,7 +12,6 @@ public sealed partial class EstimateView
     [Parameter, EditorRequired] public double High { get; set; }
     [Parameter] public int N { get; set; }
     [Parameter] public string? Unit { get; set; }
-    [Parameter] public int Digits { get; set; } = 4;
     /// <summary>The bar's scale; give a column one scale. Without it there is no bar.</summary>
     [Parameter] public double? ScaleMin { get; set; }
     [Parameter] public double? ScaleMax { get; set; }
@@ -31,6 +30,20 @@ public sealed partial class EstimateView
         ({ } up, { } at) when High < at => up ? "worse" : "better",
         _ => "open",
     };
+
+    /// <summary>As many decimals as the interval's half width deserves: two of its digits.</summary>
+    private int Decimals
+    {
+        get
+        {
+            var half = (High - Low) / 2;
+            return half > 0 && double.IsFinite(half) ? Math.Clamp(1 - (int)Math.Floor(Math.Log10(half)), 0, 6) : 4;
+        }
+    }
+
+    private string Shown => Signed && Math.Round(Value, Decimals) > 0 ? "+" + Fixed(Value) : Fixed(Value);
+
+    private string Fixed(double value) => double.IsFinite(value) ? value.ToString("F" + Decimals, CultureInfo.InvariantCulture).Replace('-', '−') : "–";
 
     private string Summary => $"{Display.Number(Value, 6)} {Unit}, 95 % confidence interval {Display.Number(Low, 6)} to {Display.Number(High, 6)}{(N > 0 ? $", n = {N}" : "")}";
 

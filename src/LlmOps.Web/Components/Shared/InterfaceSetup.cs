@@ -9,6 +9,12 @@ public static class InterfaceSetup
     public static IServiceCollection AddInterface(this IServiceCollection services)
     {
         services.AddRazorComponents().AddInteractiveServerComponents();
+        return services.AddComponentServices();
+    }
+
+    /// <summary>What the shared components inject, without a web server around them.</summary>
+    public static IServiceCollection AddComponentServices(this IServiceCollection services)
+    {
         services.AddMudServices();
         services.AddCascadingAuthenticationState();
         services.TryAddSingleton(TimeProvider.System);

@@ -18,9 +18,9 @@ public sealed record ParameterField(string Name, ParameterKind Kind)
 
     public string? RangeText => (Min, Max) switch
     {
-        ({ } low, { } high) => $"{Display.Number(low, 6)} to {Display.Number(high, 6)}",
-        ({ } low, null) => $"at least {Display.Number(low, 6)}",
-        (null, { } high) => $"at most {Display.Number(high, 6)}",
+        ({ } low, { } high) => $"{Display.Short(low, 6)} to {Display.Short(high, 6)}",
+        ({ } low, null) => $"at least {Display.Short(low, 6)}",
+        (null, { } high) => $"at most {Display.Short(high, 6)}",
         _ => null,
     };
 

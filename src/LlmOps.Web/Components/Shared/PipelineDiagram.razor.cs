@@ -21,7 +21,8 @@ public sealed partial class PipelineDiagram : IAsyncDisposable
     [Parameter] public bool ReadOnly { get; set; } = true;
     [Parameter] public string? SelectedId { get; set; }
     [Parameter] public EventCallback<string?> SelectedIdChanged { get; set; }
-    [Parameter] public int Height { get; set; } = 280;
+    /// <summary>In px, while editing; a read-only diagram is as high as its rows need.</summary>
+    [Parameter] public int Height { get; set; } = 480;
     [Parameter] public string Label { get; set; } = "Pipeline";
 
     protected override async Task OnAfterRenderAsync(bool firstRender)
