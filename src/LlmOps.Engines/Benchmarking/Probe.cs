@@ -43,21 +43,32 @@ public static class Probe
         ArgumentOutOfRangeException.ThrowIfLessThan(request.PromptTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.NewTokens, 2);
         var json = JsonSerializer.Serialize(request with { Folder = Path.GetFullPath(request.Folder) });
-        var taken = Enumerable.Range(0, request.Repeats).Select(_ => RunOnce(json, ct)).ToList();
+        if (request.Program is { } program && !File.Exists(program))
+            throw new ArgumentException($"There is no program '{Path.GetFileName(program)}' to measure with.", nameof(request));
+        var taken = Enumerable.Range(0, request.Repeats).Select(_ => RunOnce(request.Program, json, ct)).ToList();
         double[] All(Func<ProbeMeasurement, double> value) => [.. taken.Select(value)];
         return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), All(m => m.DecodeTokensPerSecond),
             All(m => m.LatencyMs), All(m => m.PeakMemoryBytes), All(m => m.BaselineMemoryBytes));
     }
 
-    private static ProbeMeasurement RunOnce(string json, CancellationToken ct)
+    private static ProcessStartInfo Command(string? named, string json)
+    {
+        var own = Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is unknown.");
+        var underDotnet = Path.GetFileNameWithoutExtension(own) == "dotnet";
+        var library = named is null ? (underDotnet ? Assembly.GetEntryAssembly()!.Location : null)
+            : named.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) ? named : null;
+        var program = library is null ? named ?? own : underDotnet ? own : "dotnet";
+        return new ProcessStartInfo(program, [.. library is null ? Array.Empty<string>() : [library], Argument, json])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+    }
+
+    private static ProbeMeasurement RunOnce(string? program, string json, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
-        var program = Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is unknown.");
-        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
-        if (Path.GetFileNameWithoutExtension(program) == "dotnet")
-            start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
-        start.ArgumentList.Add(Argument);
-        start.ArgumentList.Add(json);
+        var start = Command(program, json);
         using var process = Process.Start(start)!;
         using var cancelled = ct.Register(() => process.Kill(entireProcessTree: true));
         // Read beside each other: a full pipe would stop the process.

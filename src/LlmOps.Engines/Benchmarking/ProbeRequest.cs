@@ -7,7 +7,10 @@ namespace LlmOps.Engines.Benchmarking;
 /// <param name="NewTokens">Tokens to generate, 2 or more; the end token is suppressed so that every run does the same work.</param>
 /// <param name="OptimizationLevel">None, Basic, Extended, Layout or All.</param>
 /// <param name="Threads">Threads of the session; 0 means one per processor.</param>
-public sealed record ProbeRequest(string Folder, int Repeats = 3, int PromptTokens = 64, int NewTokens = 32, string OptimizationLevel = "All", int Threads = 0);
+/// <param name="Program">The executable or .dll to start; null means this program. It has to call <see cref="Probe.TryMain"/>: a test program, whose
+/// Main is generated, names the product's own here.</param>
+public sealed record ProbeRequest(string Folder, int Repeats = 3, int PromptTokens = 64, int NewTokens = 32, string OptimizationLevel = "All", int Threads = 0,
+    string? Program = null);
 
 /// <summary>Measured values, one per fresh process.</summary>
 /// <param name="LoadMs">From nothing to ready: tokenizer and session, in milliseconds.</param>

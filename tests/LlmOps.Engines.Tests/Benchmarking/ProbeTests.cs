@@ -32,5 +32,22 @@ public sealed class ProbeTests(ExportedModels models)
     }
 
     [Fact]
+    public void Run_StartsTheProgramThatIsNamed()
+    {
+        var report = Probe.Run(new(models.TiedOnnx, Repeats: 1, PromptTokens: 4, NewTokens: 2, Program: typeof(ProbeTests).Assembly.Location), Ct);
+
+        Assert.True(report.LoadMs[0] > 0);
+        Assert.Throws<ArgumentException>(() => Probe.Run(new(models.TiedOnnx, Program: "/nowhere/program"), Ct));
+    }
+
+    [Fact]
+    public void Run_RefusesAPromptThatDoesNotFit()
+    {
+        var error = Assert.Throws<InvalidModelException>(() => Probe.Run(new(models.TiedOnnx, Repeats: 1, PromptTokens: 90), Ct));
+
+        Assert.Contains("do not fit into the context of 96", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void TryMain_LeavesOtherArgumentsAlone() => Assert.False(Probe.TryMain(["--quickstart"]));
 }
