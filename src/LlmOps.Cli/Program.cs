@@ -1,1 +1,29 @@
-return 0;
+using System.CommandLine;
+using LlmOps.Cli;
+using LlmOps.Engines.Benchmarking;
+using LlmOps.Lifecycle;
+using Spectre.Console;
+
+// The probe measures a model in a fresh process; that process is this executable again.
+if (Probe.TryMain(args))
+    return 0;
+
+var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
+{
+    QuickstartCommand.Create(), ImportCommand.Create(), CheckCommand.Create(),
+};
+try
+{
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (LlmOpsException e)
+{
+    AnsiConsole.MarkupLineInterpolated($"[red]{e.Code.WireName()}[/] {e.Message}");
+    return 1;
+}
+catch (InvalidOperationException e) when (e.Source?.StartsWith("LlmOps", StringComparison.Ordinal) == true || e.Source == "llmops")
+{
+    // Wrong settings: the message names the key to set.
+    AnsiConsole.MarkupLineInterpolated($"[red]{e.Message}[/]");
+    return 1;
+}
