@@ -48,9 +48,9 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
         {
             keepFolder = stop != Stop.Cancelled;
             if (stop == Stop.Shutdown)
-                await transitions.RequeueAsync(job, null, "The worker was stopped; queued again.", countAttempt: false);
+                await transitions.RequeueAsync(job, null, "The worker was stopped; queued again.", countAttempt: false, ct: CancellationToken.None);
             else if (stop == Stop.Cancelled)
-                await transitions.CancelledAsync(job);
+                await transitions.CancelledAsync(job, CancellationToken.None);
         }
         catch (Exception e)
         {

@@ -12,7 +12,7 @@ public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, Guid run)
 {
     private readonly SequenceScorer scorer = new(model);
 
-    public IEnumerable<RowTask> All(TaskRows rows)
+    public IEnumerable<RowTask> All(HeldOutRows rows)
     {
         if (rows.Corpus.Count > 0)
             yield return new(EvaluationTasks.Corpus.Name, ct => CorpusBits(rows.Corpus, ct));

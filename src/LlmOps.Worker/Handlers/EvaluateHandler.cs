@@ -67,16 +67,16 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         return forms.Count > 0 ? forms : throw LlmOpsException.Invalid($"{p.Version} has no variant to measure. Put an export-onnx stage before, or measure \"checkpoint\".");
     }
 
-    private async Task<TaskRows> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
+    private async Task<HeldOutRows> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
     {
         async Task<List<T>> Load<T>(string key) => key.Length == 0 ? [] : await files.HeldOutAsync<T>(await db.DatasetVersions.GetAsync(key, ct), ct);
-        var rows = TaskRows.Of(await Load<CorpusText>(p.Corpus), await Load<PromptCompletion>(p.Instructions), await Load<PreferenceExample>(p.Preferences), p.MaxRows);
+        var rows = HeldOutRows.Of(await Load<CorpusText>(p.Corpus), await Load<PromptCompletion>(p.Instructions), await Load<PreferenceExample>(p.Preferences), p.MaxRows);
         if (rows.IsEmpty && p.ProbeRepeats == 0)
             throw LlmOpsException.Invalid("There is nothing to measure: name a dataset, or set probe_repeats above 0.");
         return rows;
     }
 
-    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, Form form, EvaluateParameters p, TaskRows rows, CancellationToken ct)
+    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, Form form, EvaluateParameters p, HeldOutRows rows, CancellationToken ct)
     {
         EvaluationRun? run = null;
         await job.SaveAsync(async db =>
@@ -96,7 +96,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         return run!;
     }
 
-    private static async Task MeasureAsync(JobContext job, EvaluationRun run, Form form, TaskRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
+    private static async Task MeasureAsync(JobContext job, EvaluationRun run, Form form, HeldOutRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
     {
         HashSet<string> stored;
         await using (var db = await job.OpenDbAsync(ct))

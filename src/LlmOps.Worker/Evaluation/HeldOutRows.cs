@@ -10,7 +10,7 @@ public sealed record KeyedRow<T>(string Key, T Row);
 /// The held-out rows of each task. A row's key is a hash of its content, so that runs over different dataset versions still pair on the
 /// rows they share; the rows of a limited task are those with the smallest keys, the same ones every time.
 /// </summary>
-public sealed record TaskRows(IReadOnlyList<KeyedRow<CorpusText>> Corpus, IReadOnlyList<KeyedRow<PromptCompletion>> Definitions,
+public sealed record HeldOutRows(IReadOnlyList<KeyedRow<CorpusText>> Corpus, IReadOnlyList<KeyedRow<PromptCompletion>> Definitions,
     IReadOnlyList<KeyedRow<PromptCompletion>> Questions, IReadOnlyList<KeyedRow<PreferenceExample>> Preferences)
 {
     /// <summary>Completions of at most this many words are answers to be matched exactly; longer ones are texts to be predicted.</summary>
@@ -19,7 +19,7 @@ public sealed record TaskRows(IReadOnlyList<KeyedRow<CorpusText>> Corpus, IReadO
     public bool IsEmpty => Count == 0;
     public int Count => Corpus.Count + Definitions.Count + Questions.Count + Preferences.Count;
 
-    public static TaskRows Of(IEnumerable<CorpusText> corpus, IReadOnlyCollection<PromptCompletion> instructions, IEnumerable<PreferenceExample> preferences, int max) => new(
+    public static HeldOutRows Of(IEnumerable<CorpusText> corpus, IReadOnlyCollection<PromptCompletion> instructions, IEnumerable<PreferenceExample> preferences, int max) => new(
         Pick(corpus, r => r.Text, max),
         Pick(instructions.Where(r => !IsShort(r)), r => $"{r.Prompt}\n{r.Completion}", max),
         Pick(instructions.Where(IsShort), r => $"{r.Prompt}\n{r.Completion}", max),
