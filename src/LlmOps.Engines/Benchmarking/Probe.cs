@@ -41,13 +41,13 @@ public static class Probe
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Repeats, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.PromptTokens, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(request.NewTokens, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.NewTokens, 1);
         var json = JsonSerializer.Serialize(request with { Folder = Path.GetFullPath(request.Folder) });
         if (request.Program is { } program && !File.Exists(program))
             throw new ArgumentException($"There is no program '{Path.GetFileName(program)}' to measure with.", nameof(request));
         var taken = Enumerable.Range(0, request.Repeats).Select(_ => RunOnce(request.Program, json, ct)).ToList();
         double[] All(Func<ProbeMeasurement, double> value) => [.. taken.Select(value)];
-        return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), All(m => m.DecodeTokensPerSecond),
+        return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), [.. taken.Select(m => m.DecodeTokensPerSecond).OfType<double>()],
             All(m => m.LatencyMs), All(m => m.PeakMemoryBytes), All(m => m.BaselineMemoryBytes));
     }
 

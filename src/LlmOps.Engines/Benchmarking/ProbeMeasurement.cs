@@ -5,7 +5,7 @@ using LlmOps.Engines.Inference;
 namespace LlmOps.Engines.Benchmarking;
 
 /// <summary>One value of every measure, taken inside the fresh process.</summary>
-internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, double PrefillTokensPerSecond, double DecodeTokensPerSecond, double LatencyMs,
+internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, double PrefillTokensPerSecond, double? DecodeTokensPerSecond, double LatencyMs,
     double PeakMemoryBytes, double BaselineMemoryBytes)
 {
     public static ProbeMeasurement Take(ProbeRequest request)
@@ -22,7 +22,7 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
 
         var (cold, _) = Time(generator, prompt, options);
         var (first, all) = Time(generator, prompt, options);
-        return new(load, cold, request.PromptTokens / (first / 1000), (request.NewTokens - 1) / ((all - first) / 1000), all, PeakMemory(), baseline);
+        return new(load, cold, request.PromptTokens / (first / 1000), request.NewTokens == 1 ? null : (request.NewTokens - 1) / ((all - first) / 1000), all, PeakMemory(), baseline);
     }
 
     private static (double FirstMs, double AllMs) Time(TextGenerator generator, int[] prompt, SamplingOptions options)

@@ -36,7 +36,7 @@ internal static class OnnxSession
 
     public static GraphOptimizationLevel Level(string name) => name.ToUpperInvariant() switch
     {
-        "NONE" => GraphOptimizationLevel.ORT_DISABLE_ALL,
+        "NONE" or "DISABLED" => GraphOptimizationLevel.ORT_DISABLE_ALL,
         "BASIC" => GraphOptimizationLevel.ORT_ENABLE_BASIC,
         "EXTENDED" => GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
         "LAYOUT" => GraphOptimizationLevel.ORT_ENABLE_LAYOUT,

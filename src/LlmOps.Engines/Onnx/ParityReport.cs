@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LlmOps.Engines.Onnx;
 
 /// <summary>How an exported model compares with the model that it was exported from.</summary>
@@ -9,6 +11,7 @@ namespace LlmOps.Engines.Onnx;
 /// <param name="GreedyEqual">Prompts with equal continuations.</param>
 /// <param name="Cases">Every comparison that was made.</param>
 /// <param name="Failures">What was outside of its tolerance and where it begins; empty when passed.</param>
+[JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)] // a broken graph may give NaN, and the report is stored as JSON
 public sealed record ParityReport(bool Passed, double MaxAbsDifference, double RelativeL2, double ArgmaxAgreement, int GreedyPrompts, int GreedyEqual,
     IReadOnlyList<ParityCase> Cases, IReadOnlyList<string> Failures);
 
@@ -19,4 +22,5 @@ public sealed record ParityReport(bool Passed, double MaxAbsDifference, double R
 /// <param name="RelativeL2">Norm of the difference over the norm of the reference's logits.</param>
 /// <param name="ArgmaxAgreement">Share of positions with the same most likely token, 0 to 1.</param>
 /// <param name="Passed">Within tolerance.</param>
+[JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 public sealed record ParityCase(string Name, double MaxAbsDifference, double Tolerance, double RelativeL2, double ArgmaxAgreement, bool Passed);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Google.Protobuf;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
@@ -116,6 +117,26 @@ public sealed class DecoderExportTests(ExportedModels models)
         Assert.False(report.Passed);
         Assert.Contains(report.Failures, f => f.StartsWith("prefill 17", StringComparison.Ordinal) && f.Contains("first at position 0", StringComparison.Ordinal));
         Assert.Equal(0, report.GreedyEqual);
+    }
+
+    [Fact]
+    public void ParityCheck_FailsAGraphThatGivesNaN_AndItsReportCanStillBeStored()
+    {
+        var folder = models.Copy(models.TiedOnnx);
+        using (var model = OnnxModel.Load(folder))
+        {
+            var nan = Enumerable.Repeat(BitConverter.GetBytes(float.NaN), 64).SelectMany(b => b).ToArray();
+            model.Initializers[DecoderGraph.FinalNorm].RawData = ByteString.CopyFrom(nan);
+            File.Delete(Path.Combine(folder, "model.onnx"));
+            using var writer = new OnnxWriter(folder);
+            writer.Save(model.Proto);
+        }
+        using var reference = new ReferenceLlama(models.Tied);
+
+        var report = new ParityCheck { Prompts = 1 }.Run(reference, folder, 0, Ct);
+
+        Assert.False(report.Passed);
+        Assert.Contains("\"MaxAbsDifference\":\"NaN\"", JsonSerializer.Serialize(report), StringComparison.Ordinal);
     }
 
     [Theory, InlineData("model.onnx"), InlineData("model.onnx.data")]
