@@ -1,0 +1,97 @@
+using LlmOps.Training.Architectures;
+using LlmOps.Training.Batching;
+using LlmOps.Training.Objectives;
+using LlmOps.Training.Optimizers;
+using LlmOps.Training.Schedules;
+using TorchSharp;
+
+namespace LlmOps.Training.Tests;
+
+public sealed class ObjectiveTests
+{
+    public ObjectiveTests() => TorchRuntime.Start(2);
+
+    [Fact]
+    public void PreferenceLoss_EqualsTheFormulaWorkedOutByHand()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (loss, chosen, rejected) = DirectPreferenceLoss.Of(torch.tensor([-1f]), torch.tensor([-2f]), torch.tensor([-1.5f]), torch.tensor([-1.8f]), beta: 0.1);
+
+        Assert.Equal(0.05, chosen.item<float>(), 6);
+        Assert.Equal(-0.02, rejected.item<float>(), 6);
+        Assert.Equal(0.6587595, loss.item<float>(), 6); // ln(1 + e^-0.07)
+    }
+
+    [Fact]
+    public void LogProbabilities_AreUniform_WhenAllWeightsAreZero()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        TokenBatch batch = TokenBatch.OfSequences([new TokenSequence([1, 7, 8, 9], 2), new TokenSequence([1, 5], 1)], padId: 0);
+
+        float[] rows = TokenLogProbabilities.PerRow(model, batch).data<float>().ToArray();
+
+        Assert.Equal(-2 * Math.Log(50), rows[0], 5);
+        Assert.Equal(-Math.Log(50), rows[1], 5);
+    }
+
+    [Fact]
+    public void LogProbabilities_OfAPackedRow_EqualThoseOfItsDocumentsAlone()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        model.Initialize(seed: 3, std: 0.5);
+        int[] first = [1, 7, 8, 9, 2], second = [1, 30, 31, 2], third = [1, 40, 41, 42, 43, 2];
+
+        float[] packed = TokenLogProbabilities.Of(model, TokenBatch.OfPacked([[first, second], [third]], length: 12, padId: 0)).data<float>().ToArray();
+        float[] alone = [.. new[] { first, second, third }.SelectMany(d => TokenLogProbabilities.Of(model, TokenBatch.OfSequences([new TokenSequence(d, 1)], 0)).data<float>().ToArray())];
+
+        Assert.Equal(alone.Length, packed.Length);
+        for (int i = 0; i < alone.Length; i++) Assert.Equal(alone[i], packed[i], 1e-5f);
+    }
+
+    [Theory]
+    [InlineData(0.0, 0.0)]
+    [InlineData(0.05, 0.5)]
+    [InlineData(0.1, 1.0)]
+    [InlineData(0.55, 0.55)]
+    [InlineData(1.0, 0.1)]
+    public void Schedule_RisesLinearly_ThenFollowsHalfACosine(double progress, double expected)
+        => Assert.Equal(expected, new WarmupCosine(1, WarmupFraction: 0.1, FinalFraction: 0.1).At(progress), 12);
+
+    [Fact]
+    public void FusedAdamW_EqualsTheLibrarysAdamW()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var parameters = new FlatParameters([new ParameterShape("w", [7, 5], Decays: true)], trainable: true);
+        var random = new Random(5);
+        foreach (ref float value in parameters.ValuesOf("w")) value = random.NextSingle() - 0.5f;
+        var reference = new TorchSharp.Modules.Parameter(parameters["w"].detach().clone());
+        var optimizer = torch.optim.AdamW([reference], lr: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1);
+        var fused = new FusedAdamW(parameters, weightDecay: 0.1);
+
+        for (int step = 1; step <= 5; step++)
+        {
+            float[] gradient = [.. Enumerable.Range(0, 35).Select(_ => random.NextSingle() - 0.5f)];
+            gradient.CopyTo(parameters.Gradients);
+            reference.grad = torch.tensor(gradient, [7, 5]);
+            optimizer.step();
+            fused.Step(step, 0.01, 1);
+        }
+
+        Assert.True((parameters["w"] - reference).abs().max().item<float>() < 1e-6);
+    }
+
+    [Fact]
+    public void Packing_KeepsEveryToken_AndFillsRows()
+    {
+        var random = new Random(1);
+        int[][] documents = [.. Enumerable.Range(0, 500).Select(i => Enumerable.Repeat(i, random.Next(5, 60)).ToArray())];
+
+        List<List<int[]>> rows = DocumentPacking.Pack(documents, 128);
+
+        Assert.All(rows, row => Assert.InRange(row.Sum(d => d.Length), 2, 128));
+        Assert.Equal(documents.Sum(d => (long)d.Sum()), rows.Sum(row => row.Sum(d => (long)d.Sum())));
+        Assert.True(documents.Sum(d => d.Length) > 0.95 * 128 * rows.Count);
+    }
+}
