@@ -13,8 +13,6 @@ public sealed partial class MainLayout
     [Inject] private Browser Browser { get; set; } = null!;
     [CascadingParameter] private HttpContext? Http { get; set; }
 
-    private int WaitingApprovals => 0;
-
     protected override void OnInitialized() => dark = Http?.Request.Cookies["theme"] == "dark";
 
     /// <summary>Another page starts whole, whatever happened to the last one.</summary>

@@ -1,10 +1,4 @@
-using Microsoft.AspNetCore.Components;
-
 namespace LlmOps.Web.Components.Layout;
 
 /// <summary>The left rail: 220 px, icons only under 1100 px, a drawer under 700 px.</summary>
-public sealed partial class Rail
-{
-    /// <summary>Approvals that wait for the person who looks; 0 shows nothing.</summary>
-    [Parameter] public int WaitingApprovals { get; set; }
-}
+public sealed partial class Rail;

@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Messaging;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using MudBlazor.Services;
 
@@ -18,7 +19,7 @@ public static class InterfaceSetup
         services.AddMudServices();
         services.AddCascadingAuthenticationState();
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<ChangeFeed>();
+        services.TryAddSingleton<LiveChanges>();
         services.AddScoped<Browser>();
         services.AddScoped<ISearchSource, PageSearch>();
         return services;

@@ -1,43 +1,66 @@
+using LlmOps.Lifecycle.Messaging;
 using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Shared;
 
-/// <summary>Notify, then re-read: runs <see cref="OnChange"/> after a change of <see cref="Topics"/>, at once for the first and then at most every 100 ms, never twice at a time, and never misses the last.</summary>
+/// <summary>Notify, then re-read: runs <see cref="OnChange"/> after a change of <see cref="Topics"/>, at once for the first and then at most every 100 ms, never twice at a time, and never misses the last. A hint may be lost with its broker, so it also looks now and then without one.</summary>
 public sealed class LiveRefresh : ComponentBase, IDisposable
 {
     private readonly CancellationTokenSource gone = new();
-    private IDisposable? subscription;
+    private bool listening;
     private int pending;
     private int running;
 
-    [Inject] private ChangeFeed Feed { get; set; } = null!;
+    [Inject] private LiveChanges Changes { get; set; } = null!;
     [Inject] private TimeProvider Clock { get; set; } = null!;
     [Inject] private ILogger<LiveRefresh> Log { get; set; } = null!;
 
-    /// <summary>Topics to follow, separated by commas: <c>job,run</c>. Empty follows everything.</summary>
+    /// <summary>Names out of <see cref="Areas"/>, separated by commas: <c>job,run</c>. Empty follows everything.</summary>
     [Parameter] public string Topics { get; set; } = "";
-    /// <summary>Only changes of this id (changes without an id always count).</summary>
-    [Parameter] public string? Id { get; set; }
+    /// <summary>Only changes of this row.</summary>
+    [Parameter] public Guid? Id { get; set; }
     /// <summary>Reads again. The page that holds this element is rendered afterwards.</summary>
     [Parameter, EditorRequired] public EventCallback OnChange { get; set; }
     [Parameter] public int MinimumMs { get; set; } = 100;
+    /// <summary>Reads again after this long without a hint; 0 never does.</summary>
+    [Parameter] public int PollSeconds { get; set; } = 15;
 
     protected override void OnAfterRender(bool firstRender)
     {
-        if (firstRender) subscription = Feed.Listen(Heard); // not while prerendering: nobody would dispose it in time
+        if (!firstRender) return; // and not while prerendering: that calls no OnAfterRender
+        Changes.Changed += Heard;
+        listening = true;
+        if (PollSeconds > 0) _ = PollAsync();
     }
 
     public void Dispose()
     {
-        subscription?.Dispose();
+        if (listening) Changes.Changed -= Heard;
         gone.Cancel();
         gone.Dispose();
     }
 
-    private void Heard(Change change)
+    /// <summary>Runs on the bus's thread: only takes note.</summary>
+    private void Heard(RowsChanged change)
     {
-        if (Topics.Length > 0 && !Topics.Split(',', StringSplitOptions.TrimEntries).Contains(change.Topic)) return;
-        if (Id is not null && change.Id is not null && change.Id != Id) return;
+        if (Topics.Length > 0 && !Topics.Split(',', StringSplitOptions.TrimEntries).Contains(change.Area)) return;
+        if (Id is not null && change.Id != Id) return;
+        Wake();
+    }
+
+    private async Task PollAsync()
+    {
+        try
+        {
+            using var timer = new PeriodicTimer(TimeSpan.FromSeconds(PollSeconds), Clock);
+            while (await timer.WaitForNextTickAsync(gone.Token)) Wake();
+        }
+        catch (OperationCanceledException) { }
+        catch (ObjectDisposedException) { }
+    }
+
+    private void Wake()
+    {
         Volatile.Write(ref pending, 1);
         if (Interlocked.CompareExchange(ref running, 1, 0) == 0) _ = Task.Run(DrainAsync);
     }
