@@ -1,4 +1,3 @@
-using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 
 namespace LlmOps.Web.Components.Shared;
@@ -10,8 +9,6 @@ public static class Allowance
     public static string? Objection(this Actor actor, Permission permission) => actor.May(permission)
         ? null
         : $"Your role does not allow this. Roles that do: {string.Join(", ", Roles.All.Where(r => Roles.PermissionsOf(r).Contains(permission)))}.";
-
-    public static TablePage<T> ToPage<T>(this Window<T> window) => new(window.Rows, window.Total);
 
     public static long Ms(this DateTimeOffset at) => at.ToUnixTimeMilliseconds();
 }
