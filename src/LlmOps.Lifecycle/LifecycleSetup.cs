@@ -10,7 +10,9 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Quickstart;
+using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracking;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -60,6 +62,17 @@ public static class LifecycleSetup
         services.AddSingleton<ReadTraces>();
         services.AddSingleton<ReadAudit>();
         services.AddSingleton<ReadPeople>();
+
+        services.AddSingleton<DescribeModel>();
+        services.AddSingleton<ReadModels>();
+        services.AddSingleton<ReadVersion>();
+        services.AddSingleton<ReadLineage>();
+        services.AddSingleton<ReadDatasets>();
+        services.AddSingleton<ReadAnnotations>();
+        services.AddSingleton<ReadRuns>();
+        services.AddSingleton<ReadCurves>();
+        services.AddSingleton<ReadOverview>();
+        services.AddSingleton<SearchEverything>();
         return services;
     }
 }

@@ -1,0 +1,140 @@
+using LlmOps.Lifecycle.Data;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Tracking;
+
+public sealed record ExperimentRow(Guid Id, string Name, string Description, int Runs, int Running, int Failed, DateTimeOffset LastAt);
+
+public sealed record RunRow(Guid Id, string Experiment, string Name, RunState State, string CreatedBy, DateTimeOffset StartedAt, DateTimeOffset? EndedAt)
+{
+    /// <summary>Value at the last step of each metric that a list shows.</summary>
+    public IReadOnlyDictionary<string, double> Last { get; init; } = new Dictionary<string, double>();
+    public int Steps { get; init; }
+    /// <summary>The loss, thinned out to what a table cell can show.</summary>
+    public IReadOnlyList<double> Loss { get; init; } = [];
+}
+
+public sealed record RunParam(string Key, string Value);
+
+/// <param name="Steps">Last step at which the metric was logged.</param>
+public sealed record MetricSummary(string Key, int Points, int Steps, double Last, double Min, double Max);
+
+public sealed record RunDetail(Guid Id, Guid ExperimentId, string Experiment, string Name, RunState State, Guid? JobId, string CreatedBy, DateTimeOffset StartedAt, DateTimeOffset? EndedAt)
+{
+    public IReadOnlyList<RunParam> Params { get; init; } = [];
+    public IReadOnlyList<MetricSummary> Metrics { get; init; } = [];
+    public RunOrigin? Origin { get; init; }
+    public RunVersion? Version { get; init; }
+}
+
+public sealed record RunOrigin(Guid PipelineRunId, string Pipeline, int RunNumber, string Stage, double Progress, string? ProgressText, string? Error);
+
+public sealed record RunVersion(string Model, int Number);
+
+/// <summary>Experiments, their runs, and one run without its curves.</summary>
+public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
+{
+    private static readonly string[] Listed = ["loss", "tokens_per_second", "rewards/accuracies"];
+    private const int SparklinePoints = 40;
+
+    public async Task<Window<ExperimentRow>> ExperimentsAsync(ListQuery query, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var needle = query.Needle;
+        var rows = db.Experiments.AsNoTracking().Where(e => needle == "" || e.Name.ToLower().Contains(needle) || e.Description.ToLower().Contains(needle))
+            .Select(e => new
+            {
+                e, Runs = db.Runs.Count(r => r.ExperimentId == e.Id), Running = db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Running),
+                Failed = db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Failed),
+                At = db.Runs.Where(r => r.ExperimentId == e.Id).OrderByDescending(r => r.StartedAt).Select(r => (DateTimeOffset?)r.StartedAt).FirstOrDefault() ?? e.CreatedAt,
+            });
+        var ordered = query.Sort switch
+        {
+            "name" => rows.By(query.Descending, r => r.e.Name, r => r.e.Id),
+            "runs" => rows.By(query.Descending, r => r.Runs, r => r.e.Id),
+            "failed" => rows.By(query.Descending, r => r.Failed, r => r.e.Id),
+            "last" => rows.By(query.Descending, r => r.At, r => r.e.Id),
+            _ => rows.By(true, r => r.At, r => r.e.Id),
+        };
+        return await ordered.Select(r => new ExperimentRow(r.e.Id, r.e.Name, r.e.Description, r.Runs, r.Running, r.Failed, r.At)).WindowAsync(query.Skip, query.Take, ct);
+    }
+
+    public async Task<ExperimentRow> ExperimentAsync(string name, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return await db.Experiments.AsNoTracking().Where(e => e.Name == name).Select(e => new ExperimentRow(e.Id, e.Name, e.Description, db.Runs.Count(r => r.ExperimentId == e.Id),
+            db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Running), db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Failed), e.CreatedAt)).SingleOrDefaultAsync(ct)
+            ?? throw LlmOpsException.NotFound("Experiment", name);
+    }
+
+    public async Task<Window<RunRow>> ListAsync(Guid experimentId, ListQuery query, RunState? state = null, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var needle = query.Needle;
+        var rows = db.Runs.AsNoTracking().Where(r => r.ExperimentId == experimentId && (state == null || r.State == state)
+            && (needle == "" || r.Name.ToLower().Contains(needle) || r.CreatedBy.ToLower().Contains(needle)));
+        var ordered = query.Sort switch
+        {
+            "name" => rows.By(query.Descending, r => r.Name, r => r.Id),
+            "state" => rows.By(query.Descending, r => r.State, r => r.Id),
+            "by" => rows.By(query.Descending, r => r.CreatedBy, r => r.Id),
+            "started" => rows.By(query.Descending, r => r.StartedAt, r => r.Id),
+            // what has no value yet counts as largest: the two databases put nulls at different ends
+            "ended" => rows.By(query.Descending, r => r.EndedAt ?? DateTimeOffset.MaxValue, r => r.Id),
+            "loss" => rows.By(query.Descending, r => db.Metrics.Where(m => m.RunId == r.Id && m.Key == "loss").OrderByDescending(m => m.Step).Select(m => (double?)m.Value).FirstOrDefault() ?? double.MaxValue, r => r.Id),
+            _ => rows.By(true, r => r.StartedAt, r => r.Id),
+        };
+        var page = await ordered.Select(r => new RunRow(r.Id, r.Experiment!.Name, r.Name, r.State, r.CreatedBy, r.StartedAt, r.EndedAt)).WindowAsync(query.Skip, query.Take, ct);
+        Guid[] ids = [.. page.Rows.Select(r => r.Id)];
+        var last = await LastValuesAsync(db, db.Metrics.Where(m => ids.Contains(m.RunId) && Listed.Contains(m.Key)), ct);
+        var loss = await SparklinesAsync(db, ids, ct);
+        return page with
+        {
+            Rows = [.. page.Rows.Select(r => r with
+            {
+                Last = last[r.Id].ToDictionary(m => m.Key, m => m.Value), Steps = last[r.Id].Select(m => m.Step).DefaultIfEmpty(0).Max(), Loss = [.. loss[r.Id]],
+            })],
+        };
+    }
+
+    public async Task<RunDetail> GetAsync(Guid id, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var run = await db.Runs.AsNoTracking().Where(r => r.Id == id)
+            .Select(r => new RunDetail(r.Id, r.ExperimentId, r.Experiment!.Name, r.Name, r.State, r.JobId, r.CreatedBy, r.StartedAt, r.EndedAt)).SingleOrDefaultAsync(ct)
+            ?? throw LlmOpsException.NotFound("Run", id);
+        var last = (await LastValuesAsync(db, db.Metrics.Where(m => m.RunId == id), ct))[id].ToDictionary(m => m.Key);
+        var ranges = await db.Metrics.AsNoTracking().Where(m => m.RunId == id).GroupBy(m => m.Key).Select(g => new { g.Key, Count = g.Count(), Min = g.Min(m => m.Value), Max = g.Max(m => m.Value) }).ToListAsync(ct);
+        return run with
+        {
+            Params = await db.Params.AsNoTracking().Where(p => p.RunId == id).OrderBy(p => p.Key).Select(p => new RunParam(p.Key, p.Value)).ToListAsync(ct),
+            Metrics = [.. ranges.Where(r => last.ContainsKey(r.Key)).OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new MetricSummary(r.Key, r.Count, last[r.Key].Step, last[r.Key].Value, r.Min, r.Max))],
+            Origin = await (from j in db.Jobs.AsNoTracking()
+                            join s in db.StageRuns.AsNoTracking() on j.StageRunId equals s.Id
+                            where j.Id == run.JobId
+                            select new RunOrigin(s.PipelineRunId, s.PipelineRun!.Name, s.PipelineRun.Number, s.Name, j.Progress, j.ProgressText, j.Error)).SingleOrDefaultAsync(ct),
+            Version = await db.ModelVersions.AsNoTracking().Where(v => v.RunId == id).Select(v => new RunVersion(v.Model!.Name, v.Number)).FirstOrDefaultAsync(ct),
+        };
+    }
+
+    private static async Task<ILookup<Guid, Metric>> LastValuesAsync(LlmOpsDb db, IQueryable<Metric> metrics, CancellationToken ct)
+    {
+        var newest = metrics.GroupBy(m => new { m.RunId, m.Key }).Select(g => new { g.Key.RunId, g.Key.Key, Step = g.Max(m => m.Step) });
+        var rows = await (from n in newest
+                          join m in db.Metrics.AsNoTracking() on new { n.RunId, n.Key, n.Step } equals new { m.RunId, m.Key, m.Step }
+                          select m).ToListAsync(ct);
+        return rows.ToLookup(r => r.RunId);
+    }
+
+    /// <summary>Every so-many-th point; the stride is a multiple of the steps between points, or hardly a point would fall on it.</summary>
+    private static async Task<ILookup<Guid, double>> SparklinesAsync(LlmOpsDb db, Guid[] ids, CancellationToken ct)
+    {
+        var ends = db.Metrics.Where(m => ids.Contains(m.RunId) && m.Key == "loss").GroupBy(m => m.RunId).Select(g => new { RunId = g.Key, Count = g.Count(), First = g.Min(m => m.Step), Last = g.Max(m => m.Step) });
+        var rows = await (from e in ends
+                          join m in db.Metrics.AsNoTracking() on e.RunId equals m.RunId
+                          where m.Key == "loss" && (m.Step - e.First) % ((e.Count < 2 ? 1 : (e.Last - e.First) / (e.Count - 1)) * (e.Count / SparklinePoints + 1)) == 0
+                          orderby m.Step
+                          select new { m.RunId, m.Value }).ToListAsync(ct);
+        return rows.ToLookup(r => r.RunId, r => r.Value);
+    }
+}
