@@ -42,16 +42,6 @@ public sealed class ReadOverview(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
             first ? await db.PipelineDefinitions.AsNoTracking().OrderBy(d => d.Name == "quickstart" ? 0 : 1).ThenBy(d => d.Name).Select(d => d.Name).FirstOrDefaultAsync(ct) : null);
     }
 
-    /// <summary>How many requests this person may decide now.</summary>
-    public async Task<int> WaitingForAsync(Actor actor, CancellationToken ct = default)
-    {
-        if (!actor.May(Permission.Approve))
-            return 0;
-        await using var db = await dbs.CreateDbContextAsync(ct);
-        var now = time.GetUtcNow();
-        return await db.Approvals.CountAsync(a => a.State == ApprovalState.WaitingForApproval && a.ExpiresAt >= now && a.RequestedById != actor.Id, ct);
-    }
-
     private static async Task<IReadOnlyList<WaitingApproval>> ApprovalsAsync(LlmOpsDb db, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
         var rows = await (from a in db.Approvals.AsNoTracking()
