@@ -1,9 +1,11 @@
+using System.Globalization;
 using System.CommandLine;
 using LlmOps.Cli;
 using LlmOps.Engines.Benchmarking;
 using LlmOps.Lifecycle;
 using Spectre.Console;
 
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 // The probe measures a model in a fresh process; that process is this executable again.
 if (Probe.TryMain(args))
     return 0;

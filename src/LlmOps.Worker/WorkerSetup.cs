@@ -24,7 +24,6 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, QuantizeHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
-        services.AddSingleton<IJobHandler, BuildIndexHandler>();
         services.AddSingleton<IJobHandler, DeployHandler>();
         services.AddSingleton<JobRunner>();
         services.AddHostedService<WorkerLoop>();
