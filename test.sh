@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs everything: builds the solution, checks the migrations, runs all tests, closes with 'N passed, N failed, N skipped'.
+# Installs PostgreSQL, RabbitMQ and Chromium from Debian's packages when they are missing and this is root; otherwise says what to run.
+set -uo pipefail
+cd "$(dirname "$0")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 GOMP_SPINCOUNT=0
+# Two cores: a build server that idles between steps costs more than it saves.
+export MSBUILDDISABLENODEREUSE=1
+
+fail() { echo "test.sh: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
+say() { echo "== $*"; }
+
+command -v dotnet >/dev/null || fail "the .NET 10 SDK is missing. Install it from https://dotnet.microsoft.com/download/dotnet/10.0"
+[ "$(dotnet --version | cut -d. -f1)" -ge 10 ] || fail "the .NET SDK is $(dotnet --version); version 10 is needed."
+command -v node >/dev/null || fail "Node.js 20 or newer is missing: it builds the browser bundle."
+
+missing=()
+[ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
+[ -x /usr/bin/chromium ] || missing+=(chromium)
+if [ ${#missing[@]} -gt 0 ]; then
+  install="apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing from Debian's packages: ${missing[*]}"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -yqq --no-install-recommends install "${missing[@]}" >/dev/null \
+      || fail "installing ${missing[*]} failed."
+    missing=()
+  elif [ "${CI:-}" = true ]; then
+    fail "these are missing and only root can install them: $install"
+  else
+    say "these tests will be skipped until you run as root: $install"
+  fi
+fi
+if [ ${#missing[@]} -eq 0 ]; then export LLMOPS_REQUIRE_SERVICES=1; fi
+
+say "building with warnings as errors"
+dotnet build LlmOps.sln -v q --nologo || fail "the build failed."
+
+say "checking that both databases have every migration"
+dotnet tool restore >/dev/null || fail "dotnet-ef could not be restored."
+for provider in Sqlite Postgres; do
+  dotnet ef migrations has-pending-model-changes --no-build --project migrations/LlmOps.Migrations.$provider \
+    || fail "the model has changes that LlmOps.Migrations.$provider lacks. Run: dotnet ef migrations add NAME --project migrations/LlmOps.Migrations.$provider"
+done
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+for project in Engines Training Lifecycle Web EndToEnd; do
+  say "LlmOps.$project.Tests"
+  start=$SECONDS
+  dotnet test --project tests/LlmOps.$project.Tests --no-build --no-progress --no-ansi 2>&1 | tee "$log"
+  code=${PIPESTATUS[0]}
+  read -r p f k < <(awk '/^ +succeeded: /{s=$2} /^ +failed: /{f=$2} /^ +skipped: /{k=$2} END{print s+0, f+0, k+0}' "$log")
+  # A project that runs no test, or that dies without counting, has failed.
+  if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+  if [ $((p + f + k)) -eq 0 ]; then f=1; fi
+  echo "   LlmOps.$project.Tests: $p passed, $f failed, $k skipped in $((SECONDS - start)) s"
+  passed=$((passed + p)); failed=$((failed + f)); skipped=$((skipped + k))
+done
+rm -f "$log"
+say "all of it took $((SECONDS / 60)) min $((SECONDS % 60)) s"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
