@@ -6,17 +6,17 @@ namespace LlmOps.Lifecycle.Evaluation;
 /// <param name="Outcome">"right" or "wrong", for tasks whose rows are 0 or 1.</param>
 public sealed record RowFilter(string Task, string? Search = null, string? Slice = null, string? Outcome = null);
 
-public sealed record TaskRows(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices);
+public sealed record ScoredTask(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices);
 
 /// <summary>What an evaluation found on each row.</summary>
 public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
 {
-    public async Task<IReadOnlyList<TaskRows>> TasksAsync(Guid runId, CancellationToken ct = default)
+    public async Task<IReadOnlyList<ScoredTask>> TasksAsync(Guid runId, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var groups = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == runId).GroupBy(r => new { r.Task, r.Slice })
             .Select(g => new { g.Key.Task, g.Key.Slice, Rows = g.Count() }).ToListAsync(ct);
-        return [.. EvaluationTasks.All.Select(t => new TaskRows(t, groups.Where(g => g.Task == t.Name).Sum(g => g.Rows),
+        return [.. EvaluationTasks.All.Select(t => new ScoredTask(t, groups.Where(g => g.Task == t.Name).Sum(g => g.Rows),
             [.. groups.Where(g => g.Task == t.Name && g.Slice is not null).Select(g => g.Slice!).Order(StringComparer.Ordinal)])).Where(t => t.Rows > 0)];
     }
 
