@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -27,7 +28,7 @@ public sealed partial class AuditPage
 
     protected override async Task OnInitializedAsync() => choices = await Entries.ChoicesAsync();
 
-    private async Task<TablePage<AuditEntry>> ReadAsync(TableRequest request, CancellationToken ct) => (await Entries.ListAsync(Filter, request.Skip, request.Take, ct)).ToPage();
+    private Task<Window<AuditEntry>> ReadAsync(TableRequest request, CancellationToken ct) => Entries.ListAsync(Filter, request.Skip, request.Take, ct);
 
     private Task ShowAsync(AuditEntry entry)
     {

@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -16,8 +17,7 @@ public sealed partial class PipelineList
     [SupplyParameterFromQuery(Name = "q")] private string? Search { get; set; }
     [SupplyParameterFromQuery] private string? State { get; set; }
 
-    private async Task<TablePage<PipelineRow>> ReadAsync(TableRequest request, CancellationToken ct) =>
-        (await Pipelines.ListAsync(Search, request.Skip, request.Take, ct)).ToPage();
+    private Task<Window<PipelineRow>> ReadAsync(TableRequest request, CancellationToken ct) => Pipelines.ListAsync(Search, request.Skip, request.Take, ct);
 
     private async Task RefreshAsync()
     {

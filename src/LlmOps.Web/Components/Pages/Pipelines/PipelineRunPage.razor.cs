@@ -5,11 +5,9 @@ using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Pipelines;
 
-/// <summary>A run as a live diagram, with the chosen stage below. Hints make it quick; a slow poll makes it right when they are lost.</summary>
-public sealed partial class PipelineRunPage : IDisposable
+/// <summary>A run as a live diagram, with the chosen stage below.</summary>
+public sealed partial class PipelineRunPage
 {
-    private static readonly TimeSpan Poll = TimeSpan.FromSeconds(2);
-    private readonly CancellationTokenSource gone = new();
     private PipelineRunDetail? run;
     private StagePanel? panel;
     private DiagramModel diagram = new([], []);
@@ -18,7 +16,6 @@ public sealed partial class PipelineRunPage : IDisposable
     [Inject] private ControlPipeline Control { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
     [Inject] private TimeProvider Clock { get; set; } = null!;
-    [Inject] private ILogger<PipelineRunPage> Log { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 
     [Parameter] public Guid Id { get; set; }
@@ -31,41 +28,13 @@ public sealed partial class PipelineRunPage : IDisposable
     /// <summary>What the address names, else what needs looking at: running, failed, waiting, or the last that did something.</summary>
     private StageDetail? Selected => run!.Stages.FirstOrDefault(s => s.Name == StageName)
         ?? run.Stages.FirstOrDefault(s => s.State == StageState.Running) ?? run.Stages.FirstOrDefault(s => s.State == StageState.Failed) ?? Waiting
-        ?? run.Stages.LastOrDefault(s => s.StartedAt is not null) ?? run.Stages.FirstOrDefault();
+        ?? run.Stages.LastOrDefault(s => s.StartedAt is not null) ?? (run.Stages.Count > 0 ? run.Stages[0] : null);
 
     protected override async Task OnParametersSetAsync()
     {
         if (run?.Id == Id) return;
         run = null;
         await ReadAsync();
-    }
-
-    protected override void OnAfterRender(bool firstRender)
-    {
-        if (firstRender) _ = PollAsync();
-    }
-
-    public void Dispose()
-    {
-        gone.Cancel();
-        gone.Dispose();
-    }
-
-    private async Task PollAsync()
-    {
-        using var timer = new PeriodicTimer(Poll, Clock);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(gone.Token))
-                if (run is { IsOver: false })
-                    await InvokeAsync(async () => { await ReadAsync(); StateHasChanged(); });
-        }
-        catch (OperationCanceledException) { }
-        catch (ObjectDisposedException) { }
-        catch (Exception e)
-        {
-            Log.LogError(e, "Polling the pipeline run {Run} ended", Id); // hints still refresh the page
-        }
     }
 
     private async Task ReadAsync()

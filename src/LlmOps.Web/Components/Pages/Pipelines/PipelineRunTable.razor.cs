@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -18,9 +19,9 @@ public sealed partial class PipelineRunTable
 
     public Task RefreshAsync() => table?.RefreshAsync() ?? Task.CompletedTask;
 
-    private async Task<TablePage<PipelineRunRow>> ReadAsync(TableRequest request, CancellationToken ct)
+    private async Task<Window<PipelineRunRow>> ReadAsync(TableRequest request, CancellationToken ct)
     {
         var state = Enum.TryParse<PipelineState>(State, out var parsed) ? parsed : (PipelineState?)null;
-        return (await Pipelines.RunsAsync(new PipelineRunFilter(Pipeline, state, Search), request.Skip, request.Take, ct)).ToPage();
+        return await Pipelines.RunsAsync(new PipelineRunFilter(Pipeline, state, Search), request.Skip, request.Take, ct);
     }
 }

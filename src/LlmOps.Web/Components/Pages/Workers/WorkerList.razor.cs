@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Web.Components.Shared;
@@ -30,7 +31,7 @@ public sealed partial class WorkerList
         if (open is not null) await open.RefreshAsync();
     }
 
-    private async Task<TablePage<JobRow>> ReadOpenAsync(TableRequest request, CancellationToken ct) => (await Jobs.OpenAsync(request.Skip, request.Take, ct)).ToPage();
+    private Task<Window<JobRow>> ReadOpenAsync(TableRequest request, CancellationToken ct) => Jobs.OpenAsync(request.Skip, request.Take, ct);
 
     private async Task CancelAsync(JobRow job)
     {
