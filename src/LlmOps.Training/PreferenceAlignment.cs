@@ -32,7 +32,7 @@ public sealed record PreferenceAlignment
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
     /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 1e-4;
+    public double LearningRate { get; init; } = 3e-4;
 
     /// <summary>Passes over the pairs.</summary>
     public int Epochs { get; init; } = 1;
@@ -44,7 +44,7 @@ public sealed record PreferenceAlignment
     public double? MaxSeconds { get; init; }
 
     /// <summary>Pairs per optimizer step.</summary>
-    public int BatchSize { get; init; } = 32;
+    public int BatchSize { get; init; } = 16;
 
     /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }

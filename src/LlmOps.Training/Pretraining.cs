@@ -32,17 +32,17 @@ public sealed record Pretraining
     /// <summary>Tokens per packed row; longer documents are cut.</summary>
     public int ContextLength { get; init; } = 128;
 
-    /// <summary>Positions the model accepts at inference, at least <see cref="ContextLength"/>.</summary>
-    public int MaxPositions { get; init; } = 256;
+    /// <summary>Positions the model accepts at inference, at least <see cref="ContextLength"/>; 0 takes twice that.</summary>
+    public int MaxPositions { get; init; }
 
     /// <summary>Rows per optimizer step.</summary>
-    public int BatchSize { get; init; } = 32;
+    public int BatchSize { get; init; } = 16;
 
     /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 3e-3;
 
     /// <summary>Passes over the documents.</summary>
-    public int Epochs { get; init; } = 1;
+    public int Epochs { get; init; } = 2;
 
     /// <summary>Upper limit of steps; 0 for none.</summary>
     public int MaxSteps { get; init; }
@@ -133,7 +133,7 @@ public sealed record Pretraining
     private ModelConfig Config(Tokenizer tokenizer) => new()
     {
         VocabSize = tokenizer.VocabularySize, HiddenSize = HiddenSize, IntermediateSize = Intermediate, NumHiddenLayers = Layers, NumAttentionHeads = Heads,
-        NumKeyValueHeads = KvHeads, HeadDim = HiddenSize / Heads, MaxPositionEmbeddings = MaxPositions, TieWordEmbeddings = true,
+        NumKeyValueHeads = KvHeads, HeadDim = HiddenSize / Heads, MaxPositionEmbeddings = MaxPositions == 0 ? 2 * ContextLength : MaxPositions, TieWordEmbeddings = true,
         BosTokenId = tokenizer.BosId, EosTokenId = tokenizer.EosId, PadTokenId = tokenizer.PadId,
     };
 
@@ -145,7 +145,7 @@ public sealed record Pretraining
         Check.AtLeast(KvHeads, 1);
         Check.AtLeast(Intermediate, 1);
         Check.AtLeast(ContextLength, 4);
-        Check.AtLeast(MaxPositions, ContextLength);
+        if (MaxPositions != 0) Check.AtLeast(MaxPositions, ContextLength);
         if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0) throw new ArgumentException($"HiddenSize {HiddenSize} must be an even multiple of Heads {Heads}.");
         if (Heads % KvHeads != 0) throw new ArgumentException($"Heads {Heads} must be a multiple of KvHeads {KvHeads}.");
         Check.Above(InitializerRange, 0);

@@ -24,10 +24,10 @@ public sealed record SupervisedFineTuning
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
     /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 4e-3;
 
     /// <summary>Passes over the examples.</summary>
-    public int Epochs { get; init; } = 1;
+    public int Epochs { get; init; } = 2;
 
     /// <summary>Upper limit of steps; 0 for none.</summary>
     public int MaxSteps { get; init; }
@@ -36,7 +36,7 @@ public sealed record SupervisedFineTuning
     public double? MaxSeconds { get; init; }
 
     /// <summary>Examples per optimizer step.</summary>
-    public int BatchSize { get; init; } = 64;
+    public int BatchSize { get; init; } = 32;
 
     /// <summary>Longest example in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }

@@ -131,7 +131,7 @@ public sealed class TrainingRunTests : IDisposable
 
     private static Pretraining Pretrain(int steps) => new()
     {
-        HiddenSize = 32, Layers = 2, Heads = 4, KvHeads = 2, Intermediate = 48, ContextLength = 32, MaxPositions = 64, BatchSize = 2, Epochs = 50, MaxSteps = steps,
+        HiddenSize = 32, Layers = 2, Heads = 4, KvHeads = 2, Intermediate = 48, ContextLength = 32, BatchSize = 2, Epochs = 50, MaxSteps = steps,
         LearningRate = 1e-2, Threads = 2,
     };
 
