@@ -15,7 +15,9 @@ if (args.Length != 2 || !File.Exists(Path.Combine(args[0], "data.noun")))
 }
 var (source, target) = (args[0], args[1]);
 (string File, string Name)[] parts = [("noun", "noun"), ("verb", "verb"), ("adj", "adjective"), ("adv", "adverb")];
-string[] refused = ["offensive", "disparag", "slur", "sexual", "vulgar", "obscen", "derogat", "slang", "genital", "intercourse", "prostitut", "rape", "nazi", "negro", "excrement", "urin", "penis", "vagina", "slave", "suicid", "kill", "murder"];
+// Not in data that everybody is shown: a lemma with such a note on any of its senses, and a definition on such a subject.
+string[] refusedNotes = ["offensive", "disparag", "slur", "vulgar", "obscen", "derogat", "insult", "expletive", "subnormal", "term of abuse", "prostitut", "whore", "genital", "intercourse", "terms for a woman's breasts"];
+string[] refusedSubjects = ["sexual", "slang", "rape", "nazi", "negro", "excrement", "urin", "penis", "vagina", "slave", "suicid", "kill", "murder", "nymphomania", "secreting glandular"];
 
 // How often each lemma was tagged, by part of speech (cntlist.rev: sense key, sense number, count).
 var counts = new Dictionary<(string Lemma, string Part), int>();
@@ -30,6 +32,7 @@ foreach (var line in File.ReadLines(Path.Combine(source, "cntlist.rev")))
 
 var entries = new List<Entry>();
 var partsOf = new Dictionary<string, HashSet<string>>();
+var offending = new HashSet<string>();
 foreach (var (file, name) in parts)
 {
     var glosses = new Dictionary<string, string>();
@@ -42,18 +45,20 @@ foreach (var (file, name) in parts)
         if (!partsOf.TryGetValue(lemma, out var has))
             partsOf[lemma] = has = [];
         has.Add(name);
-        if (!Regex.IsMatch(lemma, "^[a-z]{3,12}$"))
-            continue;
         var pointers = int.Parse(fields[3], CultureInfo.InvariantCulture);
         var senses = fields[(6 + pointers)..];          // most frequent sense first
+        if (senses.Any(s => refusedNotes.Any(r => glosses[s].Contains(r, StringComparison.OrdinalIgnoreCase))))
+            offending.Add(lemma);
+        if (!Regex.IsMatch(lemma, "^[a-z]{3,12}$"))
+            continue;
         var (definition, examples) = Split(glosses[senses[0]]);
-        if (definition.Length is < 12 or > 110 || refused.Any(r => glosses[senses[0]].Contains(r, StringComparison.OrdinalIgnoreCase) || lemma.Contains(r, StringComparison.Ordinal)))
+        if (definition.Length is < 12 or > 110 || refusedSubjects.Any(r => glosses[senses[0]].Contains(r, StringComparison.OrdinalIgnoreCase) || lemma.Contains(r, StringComparison.Ordinal)))
             continue;
         entries.Add(new(lemma, name, definition, examples, counts.GetValueOrDefault((lemma, name))));
     }
 }
 // One part of speech for each headword: the one it is used as most.
-var words = entries.GroupBy(e => e.Lemma).Select(g => g.OrderByDescending(e => e.Count).ThenBy(e => e.Part, StringComparer.Ordinal).First())
+var words = entries.Where(e => !offending.Contains(e.Lemma)).GroupBy(e => e.Lemma).Select(g => g.OrderByDescending(e => e.Count).ThenBy(e => e.Part, StringComparer.Ordinal).First())
     .OrderByDescending(e => e.Count).ThenBy(e => Hash(e.Lemma), StringComparer.Ordinal).ToList();
 
 var corpus = words.Take(12_900).Select(e => new { text = Text(e), headword = e.Lemma }).OrderBy(r => Hash("c" + r.headword), StringComparer.Ordinal).ToList();
@@ -93,7 +98,7 @@ static (string Definition, string[] Examples) Split(string gloss)
 {
     var quote = gloss.IndexOf('"', StringComparison.Ordinal);
     var definition = (quote < 0 ? gloss : gloss[..quote]).Trim().TrimEnd(';', ',', ' ');
-    definition = Regex.Replace(definition, @"^\([^)]*\)\s*", "");
+    definition = Regex.Replace(definition, @"^\([^)]*\)\s*", "").TrimEnd('.');
     var examples = Regex.Matches(gloss, "\"([^\"]{8,90})\"").Select(m => m.Groups[1].Value).Take(2).ToArray();
     return (definition, examples);
 }
@@ -128,7 +133,10 @@ static string Rambling(Entry e)
     var tail = filler[Convert.ToInt32(Hash("r" + e.Lemma)[..4], 16) % filler.Length];
     var keep = e.Definition.Split(' ');
     var head = string.Join(' ', keep.Take(Math.Max(2, keep.Length - tail.Split(' ').Length)));
-    return $"*{e.Lemma}* ({e.Part}): {head}, {tail}.";
+    var open = head.LastIndexOf('(');
+    if (open >= 0 && head.IndexOf(')', open) < 0)
+        head = open < 8 ? head.Remove(open, 1) : head[..open];
+    return $"*{e.Lemma}* ({e.Part}): {head.TrimEnd(' ', ',', ';', ':', '-')}, {tail}.";
 }
 
 // The right meaning in the wrong form.
