@@ -10,6 +10,9 @@ CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureIn
 if (Probe.TryMain(args))
     return 0;
 
+// A log has no width of its own; the table of variants needs this much.
+if (Console.IsOutputRedirected)
+    AnsiConsole.Profile.Width = 140;
 var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
 {
     QuickstartCommand.Create(), ImportCommand.Create(), CheckCommand.Create(),

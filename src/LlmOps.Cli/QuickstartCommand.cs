@@ -3,6 +3,7 @@ using System.Diagnostics;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Quickstart;
@@ -58,47 +59,28 @@ internal static class QuickstartCommand
 
     private static async Task<PipelineState> WatchAsync(IServiceProvider services, Guid runId, Actor approver, CancellationToken ct)
     {
-        var dbs = services.GetRequiredService<IDbContextFactory<LlmOpsDb>>();
+        if (!AnsiConsole.Profile.Capabilities.Interactive || Console.IsOutputRedirected)
+            return await FollowAsync(services, runId, approver, new StageLines(), ct);
         return await AnsiConsole.Progress().AutoClear(false)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
-            .StartAsync(async context =>
-            {
-                var bars = new Dictionary<string, ProgressTask>();
-                while (true)
-                {
-                    await using var db = await dbs.CreateDbContextAsync(ct);
-                    var run = await db.PipelineRuns.AsNoTracking().Include(r => r.Stages).SingleAsync(r => r.Id == runId, ct);
-                    var jobs = await db.Jobs.AsNoTracking().Where(j => j.State == Lifecycle.Jobs.JobState.Running && j.StageRunId != null).ToDictionaryAsync(j => j.StageRunId!.Value, ct);
-                    foreach (var stage in run.Stages.OrderBy(s => s.Ordinal))
-                        Show(context, bars, stage, jobs.GetValueOrDefault(stage.Id));
-                    if (run.IsOver)
-                        return run.State;
-                    if (run.State == PipelineState.WaitingForApproval)
-                        await ApproveAsync(services, db, run, approver, ct);
-                    await Task.Delay(250, ct);
-                }
-            });
+            .StartAsync(context => FollowAsync(services, runId, approver, new StageBars(context), ct));
     }
 
-    private static void Show(ProgressContext context, Dictionary<string, ProgressTask> bars, StageRun stage, Lifecycle.Jobs.Job? job)
+    private static async Task<PipelineState> FollowAsync(IServiceProvider services, Guid runId, Actor approver, IStageDisplay display, CancellationToken ct)
     {
-        if (!bars.TryGetValue(stage.Name, out var bar))
-            bars[stage.Name] = bar = context.AddTask(stage.Name, autoStart: false);
-        if (stage.State is StageState.Running or StageState.WaitingForApproval && !bar.IsStarted)
-            bar.StartTask();
-        bar.Value = stage.State == StageState.Succeeded ? 100 : (job?.Progress ?? 0) * 100;
-        bar.Description = stage.State switch
+        var dbs = services.GetRequiredService<IDbContextFactory<LlmOpsDb>>();
+        while (true)
         {
-            StageState.Running => $"[blue]{stage.Name}[/] [grey]{Markup.Escape(job?.ProgressText ?? "")}[/]",
-            StageState.Succeeded => $"[green]{stage.Name}[/]",
-            StageState.Failed => $"[red]{stage.Name}[/] {Markup.Escape(stage.Error ?? "")}",
-            StageState.WaitingForApproval => $"[purple]{stage.Name}[/]",
-            _ => $"[grey]{stage.Name}[/]",
-        };
-        if (stage.IsOver && !bar.IsFinished)
-        {
-            bar.StartTask();
-            bar.StopTask();
+            await using var db = await dbs.CreateDbContextAsync(ct);
+            var run = await db.PipelineRuns.AsNoTracking().Include(r => r.Stages).SingleAsync(r => r.Id == runId, ct);
+            var jobs = await db.Jobs.AsNoTracking().Where(j => j.State == JobState.Running && j.StageRunId != null).ToDictionaryAsync(j => j.StageRunId!.Value, ct);
+            foreach (var stage in run.Stages.OrderBy(s => s.Ordinal))
+                display.Show(stage, jobs.GetValueOrDefault(stage.Id));
+            if (run.IsOver)
+                return run.State;
+            if (run.State == PipelineState.WaitingForApproval)
+                await ApproveAsync(services, db, run, approver, ct);
+            await Task.Delay(250, ct);
         }
     }
 

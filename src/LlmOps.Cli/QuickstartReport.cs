@@ -33,7 +33,7 @@ internal static class QuickstartReport
 
     private static void PrintVariants(ModelVersion version, List<EvaluationRun> runs, Dictionary<string, GateDecision> decisions)
     {
-        var table = new Table().Title($"{version.Key()}: value [[95 % interval]]").AddColumns("Variant", "Definitions\nbits/byte", "Preference\naccuracy", "Exact\nmatch", "Latency ms", "Decode\ntokens/s", "Size MB", "Peak MB", "Verdict");
+        var table = new Table().Border(TableBorder.Rounded).Title($"{version.Key()}: value [[95 % interval]]").AddColumns("Variant", "Definitions\nbits/byte", "Preference\naccuracy", "Exact\nmatch", "Latency ms", "Decode\ntokens/s", "Size MB", "Peak MB", "Verdict");
         foreach (var run in runs)
         {
             var metrics = run.Metrics.ToDictionary(m => m.Name);
@@ -56,12 +56,13 @@ internal static class QuickstartReport
         var difference = (await services.GetRequiredService<CompareRuns>().CompareAsync(a.Id, b.Id, ct: ct)).Differences.FirstOrDefault(d => d.Name == task.FullName);
         if (difference is null)
             return;
+        string Signed(double value) => (Math.Abs(value) < 0.0005 ? 0 : value).ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
         string Say(EvaluationRun run)
         {
             var m = run.Metrics.Single(x => x.Name == task.FullName);
             return string.Create(CultureInfo.InvariantCulture, $"{m.Value:0.000} [{m.Low:0.000}, {m.High:0.000}]");
         }
         AnsiConsole.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{title}: held-out {task.FullName} {Say(a)} → {Say(b)}; paired difference {difference.Value:+0.000;-0.000} [{difference.Low:+0.000;-0.000}, {difference.High:+0.000;-0.000}], n = {difference.N}, 95 % intervals."));
+            $"{title}: held-out {task.FullName} {Say(a)} → {Say(b)}; paired difference {Signed(difference.Value)} [{Signed(difference.Low)}, {Signed(difference.High)}], n = {difference.N}, 95 % intervals."));
     }
 }

@@ -24,6 +24,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, QuantizeHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
+        services.AddSingleton<IJobHandler, BuildIndexHandler>();
         services.AddSingleton<IJobHandler, DeployHandler>();
         services.AddSingleton<JobRunner>();
         services.AddHostedService<WorkerLoop>();

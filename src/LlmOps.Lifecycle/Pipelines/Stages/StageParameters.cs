@@ -44,7 +44,7 @@ public sealed record PretrainParameters : StageParameters
     [Field("Decoder layers.", Min = 1, Max = 64)]
     public int Layers { get; init; } = 6;
     [Field("Attention heads.", Min = 1, Max = 64)]
-    public int Heads { get; init; } = 6;
+    public int Heads { get; init; } = 4;
     [Field("Key/value heads (grouped-query attention); divides the heads.", Min = 1, Max = 64)]
     public int KvHeads { get; init; } = 2;
     [Field("Width of the gated MLP.", Min = 32, Max = 16384)]
@@ -54,7 +54,7 @@ public sealed record PretrainParameters : StageParameters
     [Field("Sequences in a batch.", Min = 1, Max = 512)]
     public int BatchSize { get; init; } = 16;
     [Field("Peak learning rate.", Min = 1e-7, Max = 0.1)]
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 3e-3;
     [Field("Passes over the corpus.", Min = 1, Max = 1000)]
     public int Epochs { get; init; } = 2;
     [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
@@ -74,7 +74,7 @@ public sealed record AlignParameters : StageParameters
     [Field("Strength of the pull towards the reference model (DPO's β).", Min = 0.001, Max = 10)]
     public double Beta { get; init; } = 0.1;
     [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
-    public double LearningRate { get; init; } = 1e-4;
+    public double LearningRate { get; init; } = 3e-4;
     [Field("Passes over the pairs.", Min = 1, Max = 1000)]
     public int Epochs { get; init; } = 1;
     [Field("Pairs in a batch.", Min = 1, Max = 512)]
@@ -98,11 +98,11 @@ public sealed record FineTuneParameters : StageParameters
     [Field("Scale of the adapters: alpha ÷ rank.", Min = 1, Max = 1024)]
     public int LoraAlpha { get; init; } = 32;
     [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
-    public double LearningRate { get; init; } = 2e-3;
+    public double LearningRate { get; init; } = 4e-3;
     [Field("Passes over the pairs.", Min = 1, Max = 1000)]
     public int Epochs { get; init; } = 2;
     [Field("Pairs in a batch.", Min = 1, Max = 512)]
-    public int BatchSize { get; init; } = 16;
+    public int BatchSize { get; init; } = 32;
     [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
     public int MaxSteps { get; init; }
     [Field("Seed of the order.", Min = 0, Max = int.MaxValue)]
