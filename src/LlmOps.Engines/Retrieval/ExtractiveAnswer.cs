@@ -24,19 +24,12 @@ public static class ExtractiveAnswer
     // A second sentence has to be nearly as good as the first.
     private const double MinShareOfBest = 0.75;
 
-    // Words that ask and are not asked about; stop words are gone before.
-    private static readonly HashSet<string> Asking =
-    [
-        .. new[] { "what", "how", "who", "whom", "whose", "when", "where", "which", "why", "do", "does", "did", "can", "could", "should", "would", "may", "i", "you", "we", "me", "my", "your", "have", "has", "tell", "explain", "please", "about" }
-            .SelectMany(EnglishTerms.Of),
-    ];
-
     /// <summary>The best sentences, in the order of the hits and of the text.</summary>
     /// <param name="question">The question, in English.</param>
     /// <param name="hits">What a search found, best first.</param>
     public static CitedAnswer From(string question, IReadOnlyList<SearchHit> hits)
     {
-        var terms = EnglishTerms.Of(question).Where(t => !Asking.Contains(t)).ToArray();
+        var terms = EnglishTerms.AskedAbout(question);
         var candidates = hits.Index().SelectMany(h => Candidates(h.Index + 1, h.Item.Chunk)).ToList();
         var weights = terms.ToDictionary(t => t, t => Idf(candidates.Count(c => c.Terms.Contains(t)), candidates.Count), StringComparer.Ordinal);
         var total = weights.Values.Sum();

@@ -46,7 +46,7 @@ public static class MarkdownChunker
                 if (blocks.Count > 0)
                     yield return (Heading(path), blocks);
                 blocks = [];
-                path[level - 1] = line[level..].Trim().TrimEnd('#').TrimEnd();
+                path[level - 1] = Title(line[level..]);
                 Array.Clear(path, level, path.Length - level);
                 continue;
             }
@@ -77,6 +77,14 @@ public static class MarkdownChunker
     {
         var level = line.AsSpan().IndexOfAnyExcept('#');
         return level is >= 1 and <= 6 && line[level] == ' ' ? level : 0;
+    }
+
+    // Closing marks count only after a space: "## C#" is about C#.
+    private static string Title(string text)
+    {
+        var title = text.Trim();
+        var open = title.TrimEnd('#');
+        return open.Length == 0 || open[^1] == ' ' ? open.TrimEnd() : title;
     }
 
     private static string Heading(string?[] path) => string.Join(" › ", path.Where(p => !string.IsNullOrEmpty(p)));

@@ -86,7 +86,7 @@ public sealed class OpenIndex : IDisposable
     private List<int> ByWords(string query, int depth)
     {
         var any = new BooleanQuery();
-        foreach (var term in EnglishTerms.Of(query).Take(MaxTerms))
+        foreach (var term in EnglishTerms.AskedAbout(query).Take(MaxTerms))
             any.Add(new TermQuery(new Term("text", term)), Occur.SHOULD);
         if (any.Clauses.Count == 0)
             return [];

@@ -49,7 +49,8 @@ internal static partial class Sentences
     [GeneratedRegex(@"!?\[([^\]]*)\]\([^)]*\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"\*\*|__")]
+    // Underscores stay: in technical text they belong to names far more often than to emphasis.
+    [GeneratedRegex(@"\*\*")]
     private static partial Regex Emphasis();
 
     // A full stop inside a file name, a version or an abbreviation has no space and capital after it.

@@ -67,6 +67,7 @@ public sealed class HybridIndexTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("the of and")]
+    [InlineData("How can I do what you have?")]
     [InlineData("AND OR NOT (\"[*~^:/ + -")]
     public void Search_TakesAnyTextAsPlainText(string query)
     {

@@ -42,6 +42,9 @@ public sealed class MarkdownChunkerTests
         Assert.Equal("```\n# not a heading\n\ndotnet run\n```", chunk.Text);
     }
 
+    [Fact]
+    public void Split_KeepsTheSharpOfALanguage() => Assert.Equal("From C#", Assert.Single(MarkdownChunker.Split("a", "# From C#\ntext")).Heading);
+
     [Theory]
     [InlineData("")]
     [InlineData("\n\n# Only a heading\n\n")]
