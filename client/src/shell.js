@@ -46,6 +46,7 @@ function toggleHelp() {
   const help = document.getElementById('keyboard-help');
   if (help) help.open ? help.close() : help.showModal();
 }
+document.addEventListener('click', event => { if (event.target.closest('[data-help-open]')) toggleHelp(); });
 document.addEventListener('keydown', event => {
   const { key, target } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') { event.preventDefault(); first('[data-palette-open]')?.click(); return; }

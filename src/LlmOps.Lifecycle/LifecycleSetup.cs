@@ -41,6 +41,7 @@ public static class LifecycleSetup
         services.AddSingleton<CompareRuns>();
         services.AddSingleton<RequestPromotion>();
         services.AddSingleton<DecideApproval>();
+        services.AddSingleton<ExpireApprovals>();
         services.AddSingleton<Deploy>();
         services.AddSingleton<ShiftTraffic>();
         services.AddSingleton<IngestSpans>();

@@ -1,18 +1,19 @@
-using LlmOps.Web.Components;
-using LlmOps.Web.Components.Shared;
+using System.Globalization;
+using LlmOps.Engines.Benchmarking;
+using LlmOps.Web.Hosting;
 
-var builder = WebApplication.CreateBuilder(args);
-builder.Services.AddInterface();
-builder.Services.AddAuthentication("session").AddCookie("session", o => o.LoginPath = "/account/sign-in");
-builder.Services.AddAuthorization();
+// The probe measures a model in a fresh process; that process is this executable again.
+if (Probe.TryMain(args))
+    return;
+
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+var quickstart = args.Contains("--quickstart");
+var builder = WebApplication.CreateBuilder([.. args.Where(a => a != "--quickstart")]);
+builder.AddLlmOps();
 
 var app = builder.Build();
-app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
-app.UseAuthentication();
-app.UseAuthorization();
-app.UseAntiforgery();
-app.MapStaticAssets();
-app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
-app.Run();
+app.UseLlmOps();
+await app.PrepareAsync(quickstart);
+await app.RunAsync();
 
 public partial class Program;

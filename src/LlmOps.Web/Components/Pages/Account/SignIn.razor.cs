@@ -14,6 +14,6 @@ public sealed partial class SignIn
         null => null,
         "locked" => "Too many wrong attempts. This account is locked for some minutes; try again later.",
         "disabled" => "This account is disabled. Ask an administrator.",
-        _ => "E-mail and password do not match.",
+        _ => "User name and password do not match.",
     };
 }

@@ -1,0 +1,67 @@
+using Hangfire;
+using Hangfire.Dashboard;
+using Hangfire.InMemory;
+using Hangfire.PostgreSql;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Web.Security;
+
+namespace LlmOps.Web.Hosting;
+
+/// <summary>
+/// What happens by the clock. Everything here only looks at rows and edits rows, so a beat that is missed, doubled or lost with
+/// Hangfire's storage costs time and nothing else.
+/// </summary>
+[AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, ManageSchedules schedules, ExpireApprovals approvals)
+{
+    public async Task SweepAsync(CancellationToken ct)
+    {
+        await transitions.SweepStaleLeasesAsync(ct);
+        await advance.AdvanceAllAsync(ct);
+    }
+
+    public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
+
+    public Task ExpireApprovalsAsync(CancellationToken ct) => approvals.ExpireAsync(ct);
+}
+
+public static class ClockSetup
+{
+    public static void AddClock(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddHangfire(hangfire =>
+        {
+            hangfire.UseSimpleAssemblyNameTypeSerializer().UseRecommendedSerializerSettings();
+            if (configuration.IsPostgres())
+                hangfire.UsePostgreSqlStorage(p => p.UseNpgsqlConnection(configuration.GetConnectionString("Database")),
+                    new PostgreSqlStorageOptions { SchemaName = "hangfire", PrepareSchemaIfNecessary = true, QueuePollInterval = TimeSpan.FromSeconds(2) });
+            else
+                hangfire.UseInMemoryStorage(new InMemoryStorageOptions { IdType = InMemoryStorageIdType.Long });
+        });
+        services.AddHangfireServer(o =>
+        {
+            o.WorkerCount = 2;
+            o.SchedulePollingInterval = TimeSpan.FromSeconds(5);
+        });
+    }
+
+    /// <summary>The dashboard, for administrators; and the recurring jobs, registered at every start because the storage may be new.</summary>
+    public static void MapClock(this WebApplication app)
+    {
+        var recurring = app.Services.GetRequiredService<IRecurringJobManager>();
+        recurring.AddOrUpdate<Clock>("sweep", c => c.SweepAsync(CancellationToken.None), "*/15 * * * * *");
+        recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
+        recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
+        app.MapHangfireDashboard("/hangfire", new DashboardOptions { Authorization = [new Administrators()], DashboardTitle = "LlmOps clock", AppPath = "/" })
+            .RequirePermission(Permission.Administer);
+    }
+
+    private sealed class Administrators : IDashboardAuthorizationFilter
+    {
+        public bool Authorize(DashboardContext context) => context.GetHttpContext().User.ToActor().May(Permission.Administer);
+    }
+}
