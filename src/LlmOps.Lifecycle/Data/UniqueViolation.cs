@@ -16,8 +16,9 @@ public static class UniqueViolation
 
     /// <summary>
     /// For "max + 1" numbers: two writers may pick the same one, the index refuses the second, which tries again with a fresh context.
+    /// Of n writers that begin together one wins each round, so the attempts have to be more than the writers, and a random pause parts them.
     /// </summary>
-    public static async Task<T> RetryAsync<T>(Func<Task<T>> attempt, int attempts = 5)
+    public static async Task<T> RetryAsync<T>(Func<Task<T>> attempt, int attempts = 20)
     {
         for (var i = 1; ; i++)
         {
@@ -27,6 +28,7 @@ public static class UniqueViolation
             }
             catch (DbUpdateException e) when (i < attempts && (e.IsUniqueViolation() || e is DbUpdateConcurrencyException))
             {
+                await Task.Delay(Random.Shared.Next(1, 10 * Math.Min(i, 5)));
             }
         }
     }
