@@ -14,7 +14,7 @@ public sealed class BrowserJourneyTests
     {
         Services.Require(File.Exists(Services.Chromium));
         using var data = new TemporaryFolder();
-        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data.Path, ["Quickstart__Pipeline"] = "tiny" }, "--quickstart");
+        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data.Path, ["Quickstart__Pipeline"] = "" }, "--quickstart");
         using var playwright = await Playwright.CreateAsync();
         await using var browser = await playwright.Chromium.LaunchAsync(new()
         {
@@ -30,10 +30,11 @@ public sealed class BrowserJourneyTests
         await InteractiveAsync(admin);
         await Expect(admin.Locator("h1")).ToBeVisibleAsync();
 
-        // The quickstart's own run is there and moves to its approval without a reload.
+        // Started by hand, the run moves to its approval without a reload.
         await admin.GotoAsync(new Uri(web.Address, "/pipelines/tiny").ToString());
         await InteractiveAsync(admin);
-        await admin.Locator("a[href*='/pipeline-runs/']").First.ClickAsync();
+        await admin.GetByRole(AriaRole.Button, new() { Name = "Start" }).First.ClickAsync();
+        await admin.WaitForURLAsync("**/pipeline-runs/**");
         await InteractiveAsync(admin);
         await Expect(admin.GetByText(new Regex("Waiting for approval", RegexOptions.IgnoreCase)).First).ToBeVisibleAsync(new() { Timeout = Patient });
 

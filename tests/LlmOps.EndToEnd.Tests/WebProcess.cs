@@ -82,7 +82,7 @@ public sealed partial class WebProcess : IAsyncDisposable
     [GeneratedRegex(@"http://\S+/account/setup\?token=[0-9a-f]+")]
     private static partial Regex SetupLinkPattern();
 
-    [GeneratedRegex(@"(release)\b\W+(?:password\W+)?([0-9a-f]{16})\b", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"user name '(\w+)', password ([0-9a-f]{16})")]
     private static partial Regex ReleasePattern();
 
     [GeneratedRegex("<input[^>]*>")]

@@ -20,11 +20,14 @@ public static class FirstStart
         var setup = services.GetRequiredService<QuickstartSetup>();
         var people = quickstart ? await setup.EnsurePeopleAsync() : await setup.EnsureAdministratorAsync();
         await DefineShippedAsync(services);
-        if (quickstart)
+        // Quickstart:Pipeline names another shipped pipeline; an empty value makes the people and starts nothing.
+        if (quickstart && (app.Configuration["Quickstart:Pipeline"] ?? "quickstart") is { Length: > 0 } pipeline)
         {
             var administrator = await services.GetRequiredService<ManagePeople>().FindActorAsync(people.Administrator.Id)
                 ?? throw new InvalidOperationException($"The account '{QuickstartSetup.AdministratorName}' is disabled, so it cannot start the quickstart. Start without --quickstart and enable it under Settings.");
-            var (yaml, folder) = Shipped(services).Single(p => p.Folder == "quickstart");
+            var (yaml, folder) = Shipped(services).SingleOrDefault(p => p.Folder == pipeline);
+            if (yaml is null)
+                throw new InvalidOperationException($"Quickstart:Pipeline is '{pipeline}', which is not shipped. Set Quickstart__Pipeline to one of: {string.Join(", ", Shipped(services).Select(p => p.Folder))}.");
             await setup.EnsureStartedAsync(yaml, folder, administrator);
         }
         app.Lifetime.ApplicationStarted.Register(() => Announce(app, people));
