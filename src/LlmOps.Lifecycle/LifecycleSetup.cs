@@ -59,6 +59,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadRowScores>();
         services.AddSingleton<ReadApprovals>();
         services.AddSingleton<ReadDeployments>();
+        services.AddSingleton<ReadServing>();
         services.AddSingleton<ReadKnowledge>();
         services.AddSingleton<ReadTraces>();
         services.AddSingleton<ReadAudit>();

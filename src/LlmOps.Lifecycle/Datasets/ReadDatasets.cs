@@ -60,6 +60,12 @@ public sealed class ReadDatasets(IDbContextFactory<LlmOpsDb> dbs)
             .SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Dataset version", $"{name}/{number}");
     }
 
+    public async Task<Guid> GetIdAsync(string name, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return await db.Datasets.Where(d => d.Name == name).Select(d => (Guid?)d.Id).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Dataset", name);
+    }
+
     public async Task<IReadOnlyList<DatasetVersionRow>> VersionsAsync(Guid datasetId, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);

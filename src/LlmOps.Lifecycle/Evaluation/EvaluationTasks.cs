@@ -24,5 +24,6 @@ public static class EvaluationTasks
 
     public static IReadOnlyList<EvaluationTask> All { get; } = [Corpus, Definitions, Preference, ExactMatch, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size];
 
-    public static EvaluationTask Get(string name) => All.First(t => t.Name == name);
+    public static EvaluationTask Get(string name) => All.FirstOrDefault(t => t.Name == name)
+        ?? throw LlmOpsException.Invalid($"'{name}' is no task. Tasks: {string.Join(", ", All.Select(t => t.Name))}.");
 }

@@ -9,7 +9,7 @@ public sealed class Span
     public required string TraceId { get; init; }
     public string? ParentSpanId { get; init; }
     public required string Name { get; init; }
-    /// <summary>"chat", "retrieval", "generation", "job".</summary>
+    /// <summary>"chat" or "ask" for a root; "generation", "retrieval", "answer" or "job" for a step.</summary>
     public required string Kind { get; init; }
     public string? DeploymentName { get; init; }
     public string? RevisionName { get; init; }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using LlmOps.Engines;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
@@ -11,7 +12,7 @@ namespace LlmOps.Web.Api;
 public sealed record ApiError(string ErrorCode, string Message, string RequestId);
 
 /// <summary>The one translation of exceptions to answers. A refusal is said as it is; anything else is logged and only its id is told.</summary>
-public sealed class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandler
+public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext http, Exception exception, CancellationToken ct)
     {
@@ -30,7 +31,7 @@ public sealed class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandler
         InvalidModelException or UnsupportedModelException => (ErrorCode.InvalidParameterValue, exception.Message, null),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (ErrorCode.RequestLimitExceeded, "The request is larger than this address takes.", null),
         BadHttpRequestException { InnerException: JsonException json } => (ErrorCode.BadRequest, Words(json), null),
-        BadHttpRequestException e => (ErrorCode.BadRequest, e.Message, e.StatusCode),
+        BadHttpRequestException e => (ErrorCode.BadRequest, Words(e), e.StatusCode),
         JsonException json => (ErrorCode.BadRequest, Words(json), null),
         IOException io when Lifecycle.Artifacts.ArtifactStore.IsDiskFull(io) => (ErrorCode.ResourceExhausted, "The disk that holds the data folder is full. Free some space, then try again.", null),
         _ => (ErrorCode.InternalError, "This did not work, for a reason this address does not know. Try again; if it comes back, give the request id to whoever runs this server.", null),
@@ -47,8 +48,35 @@ public sealed class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandler
 
     public static string RequestId(HttpContext http) => Activity.Current?.TraceId.ToString() ?? http.TraceIdentifier;
 
+    /// <summary>The framework names parameters with the types of this program; a caller knows only their names.</summary>
+    private static string Words(BadHttpRequestException e)
+    {
+        if (e.Message.Contains("no body was provided", StringComparison.Ordinal))
+            return "This address needs a JSON body.";
+        var message = BoundPattern().Replace(e.Message, "'$2' is no value for '$1'.");
+        return MissingPattern().Replace(message, "'$1' is missing from the $2.");
+    }
+
+    [GeneratedRegex("""^Failed to bind parameter "[^"]* (\w+)" from "(.*)"\.$""", RegexOptions.Singleline)]
+    private static partial Regex BoundPattern();
+
+    [GeneratedRegex("""^Required parameter "[^"]* (\w+)" was not provided from (.*)\.$""")]
+    private static partial Regex MissingPattern();
+
     /// <summary>Where the JSON is wrong, without the names of types that only this program knows.</summary>
-    private static string Words(JsonException e) => e.LineNumber is { } line
-        ? $"The request body is not the JSON that this address takes: look at {e.Path ?? "$"}, line {line + 1}, byte {e.BytePositionInLine + 1}."
-        : $"The request body is not the JSON that this address takes{(e.Message.Contains("missing required", StringComparison.Ordinal) ? ": a required property is missing" : "")}.";
+    private static string Words(JsonException e)
+    {
+        const string Start = "The request body is not the JSON that this address takes";
+        if (LacksPattern().Match(e.Message) is { Success: true } lacks)
+            return $"{Start}: {lacks.Groups[1].Value} is missing.";
+        if (NullPattern().Match(e.Message) is { Success: true } empty)
+            return $"{Start}: '{empty.Groups[1].Value}' may not be null.";
+        return e.LineNumber is { } line ? $"{Start}: look at {e.Path ?? "$"}, line {line + 1}, byte {e.BytePositionInLine + 1}." : $"{Start}.";
+    }
+
+    [GeneratedRegex("missing required properties including: (.*?)\\.(?: |$)")]
+    private static partial Regex LacksPattern();
+
+    [GeneratedRegex("^The (?:property or field|constructor parameter) '(\\w+)' on type .* doesn't allow")]
+    private static partial Regex NullPattern();
 }

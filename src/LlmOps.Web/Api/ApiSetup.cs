@@ -1,5 +1,4 @@
 using LlmOps.Lifecycle.Data;
-using LlmOps.Web.Api.V1;
 
 namespace LlmOps.Web.Api;
 
@@ -9,7 +8,13 @@ public static class ApiSetup
     {
         services.AddExceptionHandler<ApiErrors>();
         services.AddProblemDetails();
-        services.ConfigureHttpJsonOptions(o => Json.Configure(o.SerializerOptions));
+        services.ConfigureHttpJsonOptions(o =>
+        {
+            Json.Configure(o.SerializerOptions);
+            // A property that a request lacks is refused by name instead of being null somewhere later.
+            o.SerializerOptions.RespectRequiredConstructorParameters = true;
+            o.SerializerOptions.RespectNullableAnnotations = true;
+        });
         // What cannot be bound is told in the product's own form, in every environment.
         services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
         services.AddOpenApi("v1", o => o.AddDocumentTransformer((document, _, _) =>

@@ -4,5 +4,9 @@ public static class ServingSetup
 {
     public static void AddServing(this IServiceCollection services)
     {
+        services.AddSingleton<ServedModels>();
+        services.AddSingleton<ChatWithDeployment>();
+        services.AddSingleton<AskDeployment>();
+        services.AddSingleton<SearchKnowledge>();
     }
 }

@@ -1,0 +1,47 @@
+using LlmOps.Lifecycle.Data;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Deployments;
+
+/// <summary>A revision that takes traffic, with all that serving it needs.</summary>
+/// <param name="Index">Knowledge base and number, "docs/3"; null for chat.</param>
+public sealed record ServingRevision(string Deployment, DeploymentKind Kind, bool Stopped, int Number, int TrafficPercent, string Model, int VersionNumber, string Variant, string VariantDigest,
+    string? Index, string? IndexDigest)
+{
+    public string Version => $"{Model}/{VersionNumber}";
+    public string Name => $"{Deployment}#{Number}";
+}
+
+/// <summary>What answers requests now.</summary>
+public sealed class ReadServing(IDbContextFactory<LlmOpsDb> dbs)
+{
+    /// <summary>The revisions of a deployment that take traffic; an error says why nothing would answer.</summary>
+    public async Task<IReadOnlyList<ServingRevision>> GetAsync(string deployment, DeploymentKind kind, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var found = await db.Deployments.AsNoTracking().Where(d => d.Name == deployment).Select(d => new { d.Kind, d.Stopped }).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Deployment", deployment);
+        if (found.Kind != kind)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, found.Kind == DeploymentKind.Rag ? $"{deployment} answers questions over documents. Ask it instead of chatting." : $"{deployment} is a chat. It has no documents to answer from.");
+        var revisions = await Revisions(db).Where(r => r.Deployment == deployment && r.TrafficPercent > 0).OrderBy(r => r.Number).ToListAsync(ct);
+        return found.Stopped || revisions.Count == 0
+            ? throw new LlmOpsException(ErrorCode.ResourceConflict, $"{deployment} is stopped: no revision takes traffic. Deploy one, or shift traffic to one.")
+            : revisions;
+    }
+
+    /// <summary>Digests of everything that takes traffic: whatever else is loaded can go.</summary>
+    public async Task<IReadOnlySet<string>> DigestsAsync(CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        var rows = await Revisions(db).Where(r => r.TrafficPercent > 0 && !r.Stopped).Select(r => new { r.VariantDigest, r.IndexDigest }).ToListAsync(ct);
+        return rows.SelectMany(r => new[] { r.VariantDigest, r.IndexDigest }).OfType<string>().ToHashSet();
+    }
+
+    private static IQueryable<ServingRevision> Revisions(LlmOpsDb db) =>
+        from r in db.Revisions.AsNoTracking()
+        join v in db.ModelVersions.AsNoTracking() on r.VersionId equals v.Id
+        join variant in db.ModelVariants.AsNoTracking() on new { r.VersionId, Name = r.VariantName } equals new { variant.VersionId, variant.Name }
+        join i in db.IndexBuilds.AsNoTracking() on r.IndexBuildId equals (Guid?)i.Id into indexes
+        from i in indexes.DefaultIfEmpty()
+        select new ServingRevision(r.Deployment!.Name, r.Deployment.Kind, r.Deployment.Stopped, r.Number, r.TrafficPercent, v.Model!.Name, v.Number, r.VariantName, variant.ArtifactDigest,
+            i == null ? null : i.KnowledgeBase!.Name + "/" + i.Number, i == null ? null : i.ArtifactDigest);
+}

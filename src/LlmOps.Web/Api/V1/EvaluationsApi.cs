@@ -1,0 +1,30 @@
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Promotion;
+
+namespace LlmOps.Web.Api.V1;
+
+public sealed record Flips(int Improved, int Regressed);
+
+/// <param name="Differences">B minus A on the rows both have, with intervals.</param>
+public sealed record ComparisonAnswer(EvaluationRow A, EvaluationRow B, IReadOnlyList<MeasuredMetric> Differences, IReadOnlyDictionary<string, Flips> Flips);
+
+public static class EvaluationsApi
+{
+    public static void MapEvaluations(this IEndpointRouteBuilder v1)
+    {
+        var evaluations = v1.MapGroup("/evaluations").WithTags("Evaluations");
+        evaluations.MapGet("", ([AsParameters] ListParameters list, string? suite, string? model, ReadEvaluations read, CancellationToken ct) =>
+            read.ListAsync(new(suite, model, list.Q), list.From, list.Most, ct)).WithSummary("Evaluation runs with their numbers, newest first.");
+        evaluations.MapGet("/{id:guid}", (Guid id, ReadEvaluations read, CancellationToken ct) => read.GetAsync(id, ct)).WithSummary("One evaluation run.");
+        evaluations.MapGet("/{id:guid}/tasks", (Guid id, ReadRowScores read, CancellationToken ct) => read.TasksAsync(id, ct)).WithSummary("What was measured, and on how many rows.");
+        evaluations.MapGet("/{id:guid}/rows", (Guid id, string task, string? slice, string? outcome, [AsParameters] ListParameters list, ReadRowScores read, CancellationToken ct) =>
+            read.ListAsync(id, new(task, list.Q, slice, outcome), list.From, list.Most, ct)).WithSummary("Row scores of a task, the worst first.");
+        evaluations.MapGet("/compare", async (Guid a, Guid b, ReadEvaluations read, CompareRuns compare, CancellationToken ct) =>
+        {
+            var compared = await compare.CompareAsync(a, b, ct: ct);
+            return new ComparisonAnswer((await read.GetAsync(a, ct)).Row, (await read.GetAsync(b, ct)).Row, compared.Differences, compared.Flips.ToDictionary(f => f.Key, f => new Flips(f.Value.Improved, f.Value.Regressed)));
+        }).WithSummary("Two runs, paired on the rows both have.");
+        evaluations.MapGet("/compare/rows", (Guid a, Guid b, string task, string? filter, [AsParameters] ListParameters list, CompareRuns compare, CancellationToken ct) =>
+            compare.PairsAsync(a, b, task, filter ?? "", list.From, list.Most, ct)).WithSummary("The paired rows of a task; filter: improved or regressed.");
+    }
+}

@@ -1,0 +1,64 @@
+using LlmOps.Engines.Inference;
+using LlmOps.Engines.Text;
+using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Identity;
+
+namespace LlmOps.Web.Api.V1;
+
+/// <summary>What every list takes in its address.</summary>
+/// <param name="Q">Rows that hold this text.</param>
+/// <param name="Sort">A column of the list; unknown ones give its natural order.</param>
+public sealed record ListParameters(string? Q = null, string? Sort = null, bool Desc = false, int Skip = 0, int Take = 50)
+{
+    public int From => Math.Max(0, Skip);
+    public int Most => Math.Clamp(Take, 1, Window<int>.Largest);
+
+    public ListQuery ToQuery() => new(Q, Sort, Desc, From, Most);
+}
+
+public sealed record DescribeRequest(string Description);
+
+public sealed record AnswerRequest(string Preferred);
+
+public sealed record MarkSucceededRequest(Dictionary<string, string> Outputs);
+
+public sealed record DecisionRequest(string? Comment);
+
+public sealed record PromotionRequest(string Version, string Variant, string Alias = "production");
+
+/// <param name="Index">For RAG: knowledge base and number of the index, "docs/3".</param>
+public sealed record DeployRequest(string Name, DeploymentKind Kind, string Version, string Variant, string? Index = null);
+
+/// <param name="Shares">Revision number → percent; together 100.</param>
+public sealed record TrafficRequest(Dictionary<int, int> Shares);
+
+public sealed record FeedbackRequest(int Score, string? Comment = null);
+
+public sealed record ScheduleRequest(string Name, string Pipeline, string Cron, string TimeZone = "UTC");
+
+public sealed record EnableRequest(bool Enabled);
+
+public sealed record NewPersonRequest(string UserName, string DisplayName, string[] Roles, string? Password = null);
+
+public sealed record PersonRequest(string[] Roles, bool Disabled);
+
+public sealed record TokenRequest(string Name, Permission[] Scopes, DateTimeOffset? ExpiresAt = null);
+
+public sealed record AskRequest(string Question, int K = 5);
+
+/// <param name="Stream">Answer with server-sent events: "token" for each piece, "done" with the whole, "error" when it breaks off.</param>
+public sealed record ChatRequest(ChatTurn[] Messages, int MaxNewTokens = 128, float Temperature = 0, int TopK = 0, float TopP = 1, float RepetitionPenalty = 1, int? Seed = null, string[]? Stop = null, bool Stream = false)
+{
+    public SamplingOptions Options => new(MaxNewTokens, Temperature, TopK, TopP, RepetitionPenalty, Seed, Stop);
+}
+
+public static class Parsed
+{
+    /// <summary>One of a few words, or an error that lists them.</summary>
+    public static T Word<T>(string? text, string name) where T : struct, Enum =>
+        Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value)
+            ? value
+            : throw LlmOpsException.Invalid($"'{name}' is one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}{(text is null ? "" : $", not '{text}'")}.");
+}
