@@ -23,17 +23,17 @@ public sealed class ReadEvaluations(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<Window<EvaluationRow>> ListAsync(EvaluationFilter filter, int skip, int take, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var rows = Rows(db, db.EvaluationRuns.AsNoTracking());
+        var runs = db.EvaluationRuns.AsNoTracking();
         if (filter.Suite is { Length: > 0 } suite)
-            rows = rows.Where(r => r.Suite == suite);
+            runs = runs.Where(r => r.Suite!.Name == suite);
         if (filter.Model is { Length: > 0 } model)
-            rows = rows.Where(r => r.Model == model);
+            runs = runs.Where(r => db.ModelVersions.Any(v => v.Id == r.VersionId && v.Model!.Name == model));
         if (!string.IsNullOrWhiteSpace(filter.Search))
         {
             var text = filter.Search.Trim().ToLowerInvariant();
-            rows = rows.Where(r => r.Model.Contains(text) || r.Variant.Contains(text) || r.Suite.ToLower().Contains(text));
+            runs = runs.Where(r => r.VariantName.Contains(text) || r.Suite!.Name.ToLower().Contains(text) || db.ModelVersions.Any(v => v.Id == r.VersionId && v.Model!.Name.Contains(text)));
         }
-        var page = await rows.OrderByDescending(r => r.StartedAt).ThenByDescending(r => r.Id).WindowAsync(skip, take, ct);
+        var page = await Rows(db, runs.OrderByDescending(r => r.StartedAt).ThenByDescending(r => r.Id)).WindowAsync(skip, take, ct);
         return page with { Rows = await WithMetricsAsync(db, page.Rows, ct) };
     }
 

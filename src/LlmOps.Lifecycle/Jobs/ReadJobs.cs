@@ -22,7 +22,7 @@ public sealed class ReadJobs(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<IReadOnlyList<JobRow>> OfStageAsync(Guid stageRunId, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        return await Rows(db, db.Jobs.AsNoTracking().Where(j => j.StageRunId == stageRunId)).OrderByDescending(j => j.CreatedAt).ToListAsync(ct);
+        return await Rows(db, db.Jobs.AsNoTracking().Where(j => j.StageRunId == stageRunId).OrderByDescending(j => j.CreatedAt)).ToListAsync(ct);
     }
 
     /// <summary>Running first, then what waits, the oldest first.</summary>
@@ -30,7 +30,7 @@ public sealed class ReadJobs(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var open = db.Jobs.AsNoTracking().Where(j => j.State == JobState.Running || j.State == JobState.Queued);
-        return await Rows(db, open).OrderByDescending(j => j.State == JobState.Running).ThenBy(j => j.CreatedAt).WindowAsync(skip, take, ct);
+        return await Rows(db, open.OrderByDescending(j => j.State == JobState.Running).ThenBy(j => j.CreatedAt)).WindowAsync(skip, take, ct);
     }
 
     /// <summary>Lines after the one with the given number, in order.</summary>
@@ -41,15 +41,13 @@ public sealed class ReadJobs(IDbContextFactory<LlmOpsDb> dbs)
             .Select(l => new LogLine(l.Id, l.Attempt, l.At, l.Level, l.Text)).ToListAsync(ct);
     }
 
-    internal static IQueryable<JobRow> Rows(LlmOpsDb db, IQueryable<Job> jobs) =>
-        from j in jobs
-        join s in db.StageRuns.AsNoTracking() on j.StageRunId equals (Guid?)s.Id into stages
-        from s in stages.DefaultIfEmpty()
-        join r in db.PipelineRuns.AsNoTracking() on s.PipelineRunId equals r.Id into runs
-        from r in runs.DefaultIfEmpty()
-        select new JobRow(j.Id, j.Kind, j.State, j.Attempt, j.MaxAttempts, j.WorkerId, j.WorkerName, j.Progress, j.ProgressText, j.Error, j.CancelRequested,
-            j.CreatedBy, j.CreatedAt, j.NotBefore, j.StartedAt, j.EndedAt, j.StageRunId)
+    /// <summary>Order and filter before: a projection to a record is the last thing a database can do.</summary>
+    internal static IQueryable<JobRow> Rows(LlmOpsDb db, IQueryable<Job> jobs) => jobs
+        .Select(j => new { j, Stage = db.StageRuns.FirstOrDefault(s => s.Id == j.StageRunId) })
+        .Select(x => new JobRow(x.j.Id, x.j.Kind, x.j.State, x.j.Attempt, x.j.MaxAttempts, x.j.WorkerId, x.j.WorkerName, x.j.Progress, x.j.ProgressText, x.j.Error, x.j.CancelRequested,
+            x.j.CreatedBy, x.j.CreatedAt, x.j.NotBefore, x.j.StartedAt, x.j.EndedAt, x.j.StageRunId)
         {
-            PipelineRunId = r == null ? null : r.Id, Pipeline = r == null ? null : r.Name, PipelineRunNumber = r == null ? null : r.Number, Stage = s == null ? null : s.Name,
-        };
+            PipelineRunId = x.Stage == null ? null : x.Stage.PipelineRunId, Pipeline = x.Stage == null ? null : x.Stage.PipelineRun!.Name,
+            PipelineRunNumber = x.Stage == null ? null : x.Stage.PipelineRun!.Number, Stage = x.Stage == null ? null : x.Stage.Name,
+        });
 }

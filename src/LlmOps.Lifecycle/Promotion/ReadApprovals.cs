@@ -27,14 +27,14 @@ public sealed class ReadApprovals(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<Window<ApprovalRow>> ListAsync(bool waiting, string? search, int skip, int take, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var rows = Rows(db, db.Approvals.AsNoTracking().Where(a => a.State == ApprovalState.WaitingForApproval == waiting));
+        var requests = db.Approvals.AsNoTracking().Where(a => waiting ? a.State == ApprovalState.WaitingForApproval : a.State != ApprovalState.WaitingForApproval);
         if (!string.IsNullOrWhiteSpace(search))
         {
             var text = search.Trim().ToLowerInvariant();
-            rows = rows.Where(r => r.Model.Contains(text) || r.Variant.Contains(text) || r.Alias.Contains(text) || r.RequestedBy.ToLower().Contains(text));
+            requests = requests.Where(a => a.VariantName.Contains(text) || a.AliasName.Contains(text) || a.RequestedBy.ToLower().Contains(text) || db.Models.Any(m => m.Id == a.ModelId && m.Name.Contains(text)));
         }
-        rows = waiting ? rows.OrderBy(r => r.ExpiresAt).ThenBy(r => r.Id) : rows.OrderByDescending(r => r.DecidedAt ?? r.CreatedAt).ThenBy(r => r.Id);
-        return await rows.WindowAsync(skip, take, ct);
+        requests = waiting ? requests.OrderBy(a => a.ExpiresAt).ThenBy(a => a.Id) : requests.OrderByDescending(a => a.DecidedAt ?? a.CreatedAt).ThenBy(a => a.Id);
+        return await Rows(db, requests).WindowAsync(skip, take, ct);
     }
 
     public async Task<ApprovalDetail> GetAsync(Guid id, CancellationToken ct = default)
