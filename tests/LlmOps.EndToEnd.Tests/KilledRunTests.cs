@@ -57,7 +57,7 @@ public sealed class KilledRunTests
         await AssertOneOfEachAsync(data.Path);
     }
 
-    private static ProductProcess Start(string data) => ProductProcess.Start("llmops.dll", ["quickstart", "--pipeline", "tiny", "--data-folder", data],
+    private static ProductProcess Start(string data) => ProductProcess.Start(Repository.Built("LlmOps.Cli", "llmops.dll"), ["quickstart", "--pipeline", "tiny", "--data-folder", data],
         new Dictionary<string, string> { ["Worker__PollMs"] = "100" });
 
     private static async Task AssertOneOfEachAsync(string data)
