@@ -1,27 +1,26 @@
 using LlmOps.Engines;
 using LlmOps.Engines.Retrieval;
 using LlmOps.Lifecycle;
-using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Web.Components.Shared;
+using LlmOps.Web.Serving;
 using Microsoft.AspNetCore.Components;
 using SearchHit = LlmOps.Engines.Retrieval.SearchHit;
 
 namespace LlmOps.Web.Components.Pages.Knowledge;
 
 /// <summary>The chunks of one index: read through, or searched exactly as a deployment searches them.</summary>
-public sealed partial class ChunkBrowser : IDisposable
+public sealed partial class ChunkBrowser
 {
     private const int Best = 10;
-    private OpenIndex? index;
+    private IReadOnlyList<Chunk>? chunks;
     private IReadOnlyList<SearchHit> hits = [];
     private IReadOnlyList<string> documents = [];
     private List<Chunk> listed = [];
-    private (string?, string?) seen;
+    private (string?, string?)? seen;
     private string? failure;
-    private bool gone;
 
-    [Inject] private ArtifactStore Artifacts { get; set; } = null!;
+    [Inject] private ServedModels Served { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
     [Parameter, EditorRequired] public BuildRow Build { get; set; } = null!;
@@ -29,41 +28,27 @@ public sealed partial class ChunkBrowser : IDisposable
     private string? Asked => QueryText.Read(Navigation.Uri, "q");
     private string? Document => QueryText.Read(Navigation.Uri, "document");
 
-    protected override async Task OnInitializedAsync()
+    protected override async Task OnParametersSetAsync()
     {
+        if (seen == (Asked, Document)) return;
+        seen = (Asked, Document);
         try
         {
-            var folder = await Artifacts.FolderAsync(Build.ArtifactDigest);
-            var opened = await Task.Run(() => HybridIndex.Open(folder));
-            if (gone) opened.Dispose();
-            else index = opened;
+            await FindAsync(Asked, Document);
         }
         catch (Exception e) when (e is LlmOpsException or InvalidModelException)
         {
             failure = e.Message; // one index that cannot be read must not take the other indexes' page away
-            return;
         }
-        documents = [.. index?.Chunks.Select(c => c.Document).Distinct() ?? []];
-        Find();
     }
 
-    protected override void OnParametersSet()
+    private async Task FindAsync(string? question, string? document)
     {
-        if (index is not null && seen != (Asked, Document)) Find();
-    }
-
-    public void Dispose()
-    {
-        gone = true;
-        index?.Dispose();
-        index = null;
-    }
-
-    private void Find()
-    {
-        if (index is null) return;
-        seen = (Asked, Document);
-        listed = [.. index.Chunks.Where(c => Document is null || c.Document == Document)];
-        hits = Asked is not { } question ? [] : [.. index.Search(question, Document is null ? Best : index.Chunks.Count).Where(h => Document is null || h.Chunk.Document == Document).Take(Best)];
+        using var lease = await Served.Indexes.BorrowAsync(Build.ArtifactDigest, default);
+        var index = lease.Value;
+        hits = question is null ? [] : [.. index.Search(question, document is null ? Best : index.Chunks.Count).Where(h => document is null || h.Chunk.Document == document).Take(Best)];
+        documents = [.. index.Chunks.Select(c => c.Document).Distinct()];
+        listed = [.. index.Chunks.Where(c => document is null || c.Document == document)];
+        chunks = index.Chunks;
     }
 }

@@ -51,7 +51,8 @@ public sealed partial class PipelineRunPage
         Detail = stage.State switch
         {
             StageState.Running => stage.ProgressText ?? stage.Kind,
-            StageState.Succeeded or StageState.Failed when stage.StartedAt is { } from && stage.EndedAt is { } to => $"{stage.Kind} · {Display.Duration((to - from).TotalMilliseconds)}",
+            StageState.WaitingForApproval => "",
+            StageState.Succeeded or StageState.Failed when stage.StartedAt is { } from && stage.EndedAt is { } to => Display.Duration((to - from).TotalMilliseconds),
             _ => stage.Kind,
         },
     };
