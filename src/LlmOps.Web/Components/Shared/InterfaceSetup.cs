@@ -10,7 +10,7 @@ public static class InterfaceSetup
     public static IServiceCollection AddInterface(this IServiceCollection services)
     {
         services.AddRazorComponents().AddInteractiveServerComponents();
-        return services.AddComponentServices();
+        return services.AddComponentServices().AddScoped<ISearchSource, Pages.Home.RecordSearch>();
     }
 
     /// <summary>What the shared components inject, without a web server around them.</summary>

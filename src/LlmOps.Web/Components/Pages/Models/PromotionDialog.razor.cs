@@ -1,0 +1,49 @@
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Web.Components.Shared;
+using Microsoft.AspNetCore.Components;
+
+namespace LlmOps.Web.Components.Pages.Models;
+
+/// <summary>Asks for an alias to move to one variant of this version, then leads to the request.</summary>
+public sealed partial class PromotionDialog
+{
+    private ModalDialog? dialog;
+    private ModelDetail? model;
+    private string variant = "";
+    private string alias = ReadVersion.ChampionAlias;
+
+    [Inject] private RequestPromotion Promotion { get; set; } = null!;
+    [Inject] private ReadModels Models { get; set; } = null!;
+    [Inject] private NavigationManager Navigation { get; set; } = null!;
+    [CascadingParameter] public required Actor Actor { get; set; }
+
+    [Parameter, EditorRequired] public VersionDetail Version { get; set; } = null!;
+    [Parameter, EditorRequired] public Measurements? Measurements { get; set; }
+
+    private string Holder => model?.Aliases.FirstOrDefault(a => a.Name == alias) is { } held
+        ? $"Points to version {held.Number}{(held.Variant is null ? "" : $", {held.Variant}")} now." : "No version holds this alias yet.";
+
+    public async Task OpenAsync()
+    {
+        model = await Models.GetAsync(Version.Model);
+        variant = Measurements?.Variants.FirstOrDefault(v => v.Chosen)?.Variant ?? (Version.Variants is [var first, ..] ? first.Name : "");
+        await dialog!.OpenAsync();
+    }
+
+    private string? VerdictOf(string name) => Measurements?.Variants.FirstOrDefault(v => v.Variant == name)?.Verdict switch
+    {
+        Verdict.Pass => " · gate passed",
+        Verdict.Fail => " · gate failed",
+        Verdict.CannotTell => " · gate cannot tell",
+        _ => null,
+    };
+
+    private async Task RequestAsync()
+    {
+        var request = await Promotion.RequestAsync(Version.Key.ToString(), variant, alias.Trim(), Actor);
+        await dialog!.CloseAsync();
+        Navigation.NavigateTo($"/approvals/{request.Id}");
+    }
+}
