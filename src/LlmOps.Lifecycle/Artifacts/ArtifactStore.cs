@@ -66,19 +66,24 @@ public sealed class ArtifactStore
             return target;
         var manifest = await ManifestAsync(digest, ct);
         var incoming = Path.Combine(root, "incoming", Guid.NewGuid().ToString("N"));
-        foreach (var file in manifest.Files)
-        {
-            var path = PathWithin(incoming, file.Path);
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            await CopyVerifiedAsync(file, path, ct);
-        }
         try
         {
+            foreach (var file in manifest.Files)
+            {
+                var path = PathWithin(incoming, file.Path);
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                await CopyVerifiedAsync(file, path, ct);
+            }
             Directory.Move(incoming, target);
         }
         catch (IOException) when (Directory.Exists(target))
         {
-            Directory.Delete(incoming, recursive: true);   // another reader was first: its folder has the same bytes
+            // another reader was first: its folder has the same bytes
+        }
+        finally
+        {
+            if (Directory.Exists(incoming))
+                Directory.Delete(incoming, recursive: true);
         }
         return target;
     }
@@ -128,9 +133,17 @@ public sealed class ArtifactStore
     {
         await using var source = File.OpenRead(BlobPath(file.Digest));
         await using var target = File.Create(path);
-        await source.CopyToAsync(target, ct);
-        if (target.Length != file.SizeBytes)
-            throw new InvalidOperationException($"Artifact file {file.Path} has {target.Length} bytes, its manifest says {file.SizeBytes}: the store is damaged.");
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[1 << 16];
+        int read;
+        while ((read = await source.ReadAsync(buffer, ct)) > 0)
+        {
+            hash.AppendData(buffer, 0, read);
+            await target.WriteAsync(buffer.AsMemory(0, read), ct);
+        }
+        // Bytes that changed on disk must not be served as the version somebody approved.
+        if (Convert.ToHexStringLower(hash.GetHashAndReset()) != file.Digest)
+            throw new InvalidOperationException($"Artifact file {file.Path} has other bytes than its manifest says: the store is damaged.");
     }
 
     public static bool IsDiskFull(IOException exception) =>

@@ -15,6 +15,8 @@ public sealed class Annotate(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimeP
         actor.Require(Permission.Annotate);
         if (!Answers.Contains(preferred))
             throw LlmOpsException.Invalid($"An answer is one of {string.Join(", ", Answers)}.");
+        if (split is not ("train" or "held-out"))
+            throw LlmOpsException.Invalid("A split is train or held-out.");
         await UniqueViolation.RetryAsync(async () =>
         {
             await using var db = await dbs.CreateDbContextAsync(ct);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 
@@ -11,6 +13,9 @@ public sealed record CheckedRow(int Line, string Headword, string Json);
 public static class DatasetRows
 {
     public const int LongestLine = 1_000_000;
+    /// <summary>No character takes more in UTF-8.</summary>
+    private const int MostBytes = 4 * LongestLine;
+    private static readonly string TooLong = string.Create(CultureInfo.InvariantCulture, $"the row is longer than {LongestLine:N0} characters.");
 
     public static IReadOnlyList<string> Columns(DatasetKind kind) => kind switch
     {
@@ -19,28 +24,31 @@ public static class DatasetRows
         _ => ["prompt", "chosen", "rejected"],
     };
 
-    public static (List<CheckedRow> Rows, List<BadRow> Bad) Read(Stream stream, DatasetKind kind)
+    /// <summary>Reads asynchronously: uploads from a browser cannot be read in any other way.</summary>
+    public static async Task<(List<CheckedRow> Rows, List<BadRow> Bad)> ReadAsync(Stream stream, DatasetKind kind, CancellationToken ct)
     {
         var rows = new List<CheckedRow>();
         var bad = new List<BadRow>();
-        using var reader = new StreamReader(stream, new UTF8Encoding(false, throwOnInvalidBytes: true));
+        var utf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
         var line = 0;
-        while (true)
+        await foreach (var bytes in LinesAsync(stream, ct))
         {
-            string? text;
+            line++;
+            string text;
+            if (bytes.Length > MostBytes)
+            {
+                bad.Add(new(line, TooLong, ""));
+                continue;
+            }
             try
             {
-                text = reader.ReadLine();
+                text = utf8.GetString(bytes.Span).Trim('\uFEFF', '\r');
             }
             catch (DecoderFallbackException)
             {
-                // The decoder cannot say where lines begin after broken bytes, so the rest of the file is not trusted either.
-                bad.Add(new(line + 1, "the bytes from here on are not valid UTF-8. Save the file as UTF-8.", ""));
-                return (rows, bad);
+                bad.Add(new(line, "the bytes are not valid UTF-8. Save the file as UTF-8.", ""));
+                continue;
             }
-            if (text is null)
-                return (rows, bad);
-            line++;
             if (string.IsNullOrWhiteSpace(text))
                 continue;
             if (Problem(text, kind, out var headword) is { } reason)
@@ -48,13 +56,45 @@ public static class DatasetRows
             else
                 rows.Add(new(line, headword!, text));
         }
+        return (rows, bad);
+    }
+
+    /// <summary>
+    /// Lines as bytes, so that broken UTF-8 spoils its own line only and the line's number is exact: a text reader decodes ahead. What is
+    /// beyond the longest line is dropped while it is read. The memory is good until the next line.
+    /// </summary>
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> LinesAsync(Stream stream, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var buffer = new byte[1 << 16];
+        using var line = new MemoryStream();
+        int read;
+        while ((read = await stream.ReadAsync(buffer, ct)) > 0)
+        {
+            var from = 0;
+            while (Array.IndexOf(buffer, (byte)'\n', from, read - from) is >= 0 and var end)
+            {
+                Append(from, end);
+                yield return line.GetBuffer().AsMemory(0, (int)line.Length);
+                line.SetLength(0);
+                from = end + 1;
+            }
+            Append(from, read);
+        }
+        if (line.Length > 0)
+            yield return line.GetBuffer().AsMemory(0, (int)line.Length);
+
+        void Append(int from, int end)
+        {
+            if (line.Length <= MostBytes)
+                line.Write(buffer, from, end - from);
+        }
     }
 
     private static string? Problem(string text, DatasetKind kind, out string? headword)
     {
         headword = null;
         if (text.Length > LongestLine)
-            return $"the row is longer than {LongestLine:N0} characters.";
+            return TooLong;
         JsonDocument document;
         try
         {
@@ -69,6 +109,8 @@ public static class DatasetRows
             var root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)
                 return $"a row is a JSON object, this is {Kind(root.ValueKind)}.";
+            if (root.EnumerateObject().FirstOrDefault(p => p.Value.ValueKind == JsonValueKind.String && !IsText(p.Value)) is { Value.ValueKind: JsonValueKind.String } broken)
+                return $"'{broken.Name}' holds half of a surrogate pair, which is no text.";
             foreach (var column in Columns(kind))
             {
                 if (!root.TryGetProperty(column, out var value))
@@ -84,6 +126,19 @@ public static class DatasetRows
             headword = root.TryGetProperty("headword", out var word) && word.ValueKind == JsonValueKind.String && !string.IsNullOrWhiteSpace(word.GetString())
                 ? word.GetString() : root.GetProperty(Columns(kind)[0]).GetString();
             return null;
+        }
+    }
+
+    /// <summary>JSON can escape half a surrogate pair ("\ud800"); such a value cannot be read as text, let alone trained on.</summary>
+    private static bool IsText(JsonElement value)
+    {
+        try
+        {
+            return value.GetString() is not null;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
         }
     }
 

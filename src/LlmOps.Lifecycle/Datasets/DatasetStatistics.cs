@@ -14,7 +14,7 @@ public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths
             using var document = JsonDocument.Parse(row.Json);
             foreach (var (column, values) in lengths)
                 values.Add(document.RootElement.GetProperty(column).GetString()!.Length);
-            if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.GetString() is { } name)
+            if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } name)
                 kinds[name] = kinds.GetValueOrDefault(name) + 1;
         }
         return new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, rows.Select(r => r.Headword.ToLowerInvariant()).Distinct().Count());

@@ -47,7 +47,7 @@ public sealed class ImportDataset(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore
     public async Task<PreparedDataset> PrepareAsync(string name, DatasetKind kind, Stream stream, bool quarantine, string licence, string source, Guid? jobId, string workFolder, CancellationToken ct)
     {
         name = ModelName.Parse(name);
-        var (rows, bad) = DatasetRows.Read(stream, kind);
+        var (rows, bad) = await DatasetRows.ReadAsync(stream, kind, ct);
         if (bad.Count > 0 && !quarantine)
             throw LlmOpsException.Invalid($"Import of {name} refused, nothing was stored: {bad.Count} of {rows.Count + bad.Count} rows cannot be used. " +
                 string.Join(" ", bad.Take(5).Select(b => $"Line {b.Line}: {b.Reason}")) + (bad.Count > 5 ? $" … and {bad.Count - 5} more." : "") + " Mend the rows, or import with bad rows quarantined.");

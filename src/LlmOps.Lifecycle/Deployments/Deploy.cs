@@ -65,7 +65,7 @@ public sealed class ShiftTraffic(IDbContextFactory<LlmOpsDb> dbs, Hints hints, T
             throw LlmOpsException.Invalid("The shares are whole percentages that add up to 100.");
         await using var db = await dbs.CreateDbContextAsync(ct);
         var deployment = await db.Deployments.Include(d => d.Revisions).SingleOrDefaultAsync(d => d.Name == name, ct) ?? throw LlmOpsException.NotFound("Deployment", name);
-        if (percentByRevision.Keys.FirstOrDefault(n => deployment.Revisions.All(r => r.Number != n)) is > 0 and var unknown)
+        if (percentByRevision.Keys.Where(n => deployment.Revisions.All(r => r.Number != n)).ToList() is [var unknown, ..])
             throw LlmOpsException.NotFound($"Revision of {name}", unknown);
         var before = deployment.Revisions.ToDictionary(r => r.Number, r => r.TrafficPercent);
         foreach (var revision in deployment.Revisions)

@@ -80,7 +80,9 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
     {
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         await using var db = await dbs.CreateDbContextAsync(ct);
-        db.SetupLinks.Add(new SetupLink { PersonId = personId, Hash = Hash(token), ExpiresAt = time.GetUtcNow().AddDays(1) });
+        var now = time.GetUtcNow();
+        db.SetupLinks.Add(new SetupLink { PersonId = personId, Hash = Hash(token), ExpiresAt = now.AddDays(1) });
+        db.Record(Actor.System, "create", "setup-link", personId, now);
         await db.SaveChangesAsync(ct);
         return token;
     }
@@ -91,15 +93,18 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
         await using var db = await dbs.CreateDbContextAsync(ct);
         var now = time.GetUtcNow();
         var hash = Hash(token);
-        var link = await db.SetupLinks.SingleOrDefaultAsync(l => l.Hash == hash, ct);
-        if (link is null || link.UsedAt is not null || link.ExpiresAt < now)
+        await using var transaction = await db.Database.BeginTransactionAsync(ct);
+        var owner = await db.SetupLinks.Where(l => l.Hash == hash && l.UsedAt == null && l.ExpiresAt >= now).Select(l => (Guid?)l.PersonId).SingleOrDefaultAsync(ct);
+        // All open links of the person are used up with this one: each start without a password prints another. The guarded update lets
+        // one of two requests with the same link win.
+        if (owner is null || await db.SetupLinks.Where(l => l.PersonId == owner && l.UsedAt == null).ExecuteUpdateAsync(s => s.SetProperty(l => l.UsedAt, now), ct) == 0)
             throw new LlmOpsException(ErrorCode.PermissionDenied, "This link was used already or has expired. Restart the server to get a new one on its console.");
-        var person = await db.Users.SingleAsync(u => u.Id == link.PersonId, ct);
-        link.UsedAt = now;
+        var person = await db.Users.SingleAsync(u => u.Id == owner, ct);
         person.PasswordHash = Hasher.HashPassword(person, password);
         person.SecurityStamp = Guid.NewGuid().ToString("N");
         db.Record(new Actor(person.Id, person.UserName!, new HashSet<Permission>()), "set-password", "person", person.UserName!, now);
         await db.SaveChangesAsync(ct);
+        await transaction.CommitAsync(ct);
         return person;
     }
 

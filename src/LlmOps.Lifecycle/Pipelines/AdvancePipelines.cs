@@ -76,6 +76,7 @@ public sealed class AdvancePipelines(IDbContextFactory<LlmOpsDb> dbs, Hints hint
                 stage.State = StageState.WaitingForApproval;
                 stage.StartedAt = now;
                 db.Approvals.Add(request);
+                db.Record(actor, "request-promotion", "approval", request.Id, now, after: new { stage = stage.Name, version = request.VersionId, variant = request.VariantName, alias = request.AliasName, request.EvidenceDigest });
                 return null;
             }
             var job = Job.Queue(kind.Name, Json.Write(new StageSpec(run.Id, stage.Id, run.Name, stage.Name, run.Folder, parameters)), actor, now, stage.Id);

@@ -12,7 +12,8 @@ public sealed class ManageSchedules(IDbContextFactory<LlmOpsDb> dbs, StartPipeli
     {
         actor.Require(Permission.RunPipelines);
         name = Registry.ModelName.Parse(name);
-        _ = NextAfter(cron, timeZone, time.GetUtcNow());
+        if (NextAfter(cron, timeZone, time.GetUtcNow()) is null)
+            throw LlmOpsException.Invalid($"'{cron}' never comes: no date matches it. Check day and month.");
         await using var db = await dbs.CreateDbContextAsync(ct);
         var definition = await db.PipelineDefinitions.SingleOrDefaultAsync(d => d.Name == pipeline, ct) ?? throw LlmOpsException.NotFound("Pipeline", pipeline);
         if (await db.Schedules.AnyAsync(s => s.Name == name, ct))

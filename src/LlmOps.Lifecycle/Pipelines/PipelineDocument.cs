@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using LlmOps.Lifecycle.Pipelines.Stages;
+using LlmOps.Lifecycle.Promotion;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -84,9 +85,13 @@ public sealed partial record PipelineDocument(string Name, string Description, I
                 foreach (var (key, value) in parameters.Children)
                     values[key.ToString()] = Value(value);
             else
+            {
                 problems.Add(new(path + ".with", "a mapping of parameters is expected."));
+                return null;
+            }
         }
         var checkedParameters = StageFields.Check(kind, values, path + ".with", problems);
+        CheckRules(checkedParameters["rules"] as JsonArray, path + ".with.rules", problems);
         var needs = Child(map, "needs") switch
         {
             YamlSequenceNode several => several.Children.Select(n => n.ToString()).ToList(),
@@ -98,11 +103,20 @@ public sealed partial record PipelineDocument(string Name, string Description, I
         return name is null ? null : new StageDefinition(name, kind, [.. needs.Distinct()], checkedParameters);
     }
 
+    /// <summary>A gate comes after hours of training: a rule that cannot be read has to be said now.</summary>
+    private static void CheckRules(JsonArray? rules, string path, List<FieldProblem> problems)
+    {
+        foreach (var rule in rules?.Select(r => r!.GetValue<string>()).Where(r => !string.IsNullOrWhiteSpace(r)) ?? [])
+            if (PromotionGate.Problem(rule) is { } problem)
+                problems.Add(new(path, problem));
+    }
+
     private static object? Value(YamlNode node) => node switch
     {
         YamlScalarNode scalar => scalar.Value,
-        YamlSequenceNode sequence => sequence.Children.Select(Value).ToList(),
-        _ => node,
+        // Lists hold plain values only. Anything deeper is not followed: an alias may make a list hold itself, and that has no end.
+        YamlSequenceNode sequence when sequence.Children.All(c => c is YamlScalarNode) => sequence.Children.Select(c => ((YamlScalarNode)c).Value).ToList(),
+        _ => new object(),
     };
 
     private static void Unknown(YamlMappingNode map, string[] allowed, string path, List<FieldProblem> problems)

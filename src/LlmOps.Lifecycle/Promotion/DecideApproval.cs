@@ -28,8 +28,14 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, AdvancePipel
         var now = time.GetUtcNow();
         var request = await DecideAsync(db, id, ApprovalState.Approved, comment, actor, now, ct);
         var alias = await db.Aliases.SingleOrDefaultAsync(a => a.ModelId == request.ModelId && a.Name == request.AliasName, ct);
-        if (alias?.VersionId != request.ExpectedVersionId)
+        // Also a move to another variant of the same version, or away and back, makes the evidence's comparison an old one.
+        if (alias?.VersionId != request.ExpectedVersionId
+            || await db.AliasMoves.AnyAsync(m => m.ModelId == request.ModelId && m.Name == request.AliasName && m.At > request.CreatedAt, ct))
             throw new LlmOpsException(ErrorCode.ResourceConflict, $"'{request.AliasName}' moved since this was requested, so the evidence compares with the wrong version. Ask for a new request.");
+        // What is approved are bytes: a variant that was made again since the request is not what the evidence describes.
+        var digest = await db.ModelVariants.Where(v => v.VersionId == request.VersionId && v.Name == request.VariantName).Select(v => v.ArtifactDigest).SingleOrDefaultAsync(ct);
+        if (digest != Json.Read<Evidence>(request.EvidenceJson).VariantDigest)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, $"The variant {request.VariantName} was made again since this was requested, so the evidence describes other bytes. Ask for a new request.");
         MoveAlias.Apply(db, alias, request.ModelId, request.AliasName, request.VersionId, request.VariantName, request.Id, actor, now);
         await FinishStageAsync(db, request, StageState.Succeeded, null, now, ct);
         await SaveAsync(db, ct);

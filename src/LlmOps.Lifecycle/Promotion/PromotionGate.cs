@@ -6,8 +6,11 @@ namespace LlmOps.Lifecycle.Promotion;
 /// <summary>A measured number as the gate needs it.</summary>
 public sealed record MeasuredMetric(string Name, double Value, double Low, double High, int N, string Unit, bool HigherIsBetter);
 
-/// <param name="Differences">Candidate minus champion, paired on the same rows, with interval; empty without a champion.</param>
-public sealed record GateCandidate(string VariantName, bool? ParityPassed, long SizeBytes, IReadOnlyList<MeasuredMetric> Metrics, IReadOnlyDictionary<string, MeasuredMetric> Differences);
+/// <param name="Differences">
+/// Candidate minus champion, paired on the same rows, with interval; null without a champion. Empty means that there is a champion but no
+/// row that both were measured on, which is no reason to let anything pass.
+/// </param>
+public sealed record GateCandidate(string VariantName, bool? ParityPassed, long SizeBytes, IReadOnlyList<MeasuredMetric> Metrics, IReadOnlyDictionary<string, MeasuredMetric>? Differences);
 
 public sealed record GateOutcome(string VariantName, Verdict Verdict, IReadOnlyList<RuleResult> Reasons);
 
@@ -23,14 +26,19 @@ public static partial class PromotionGate
     {
         if (rules.Count == 0)
             throw LlmOpsException.Invalid("The gate has no rule: it would let everything through. Add at least one.");
-        foreach (var rule in rules)
-            Parse(rule);
+        if (rules.Select(Problem).FirstOrDefault(p => p is not null) is { } problem)
+            throw LlmOpsException.Invalid(problem);
     }
+
+    /// <summary>Why this is no rule, or null when it is one.</summary>
+    public static string? Problem(string rule) => TryParse(rule) is null
+        ? $"'{rule}' is no gate rule. Write 'task.metric >= number', 'task.metric no-worse-than champion by number' or 'parity passed'."
+        : null;
 
     public static GateOutcome Evaluate(IReadOnlyList<string> rules, GateCandidate candidate)
     {
         EnsureValid(rules);
-        var reasons = rules.Select(r => Judge(Parse(r), candidate)).ToList();
+        var reasons = rules.Select(r => Judge(TryParse(r)!, candidate)).ToList();
         var verdict = reasons.Any(r => r.Verdict == Verdict.Fail) ? Verdict.Fail
             : reasons.Any(r => r.Verdict == Verdict.CannotTell) ? Verdict.CannotTell : Verdict.Pass;
         return new GateOutcome(candidate.VariantName, verdict, reasons);
@@ -72,29 +80,31 @@ public static partial class PromotionGate
 
     private static RuleResult AgainstChampion(Rule rule, GateCandidate candidate)
     {
+        if (candidate.Differences is null)
+            return new(rule.Text, Verdict.Pass, "There is no champion yet: only the absolute rules decide.");
         if (!candidate.Differences.TryGetValue(rule.Metric!, out var d))
-            return candidate.Differences.Count == 0
-                ? new(rule.Text, Verdict.Pass, "There is no champion yet: only the absolute rules decide.")
-                : new(rule.Text, Verdict.CannotTell, $"{rule.Metric} was not measured on the same rows for both.");
+            return new(rule.Text, Verdict.CannotTell, $"{rule.Metric} was not measured on the same rows for both.");
         // Worse by less than the margin, wholly: non-inferiority, not "no significant difference".
         var (low, high) = d.HigherIsBetter ? (d.Low, d.High) : (-d.High, -d.Low);
         var verdict = low > -rule.Bound ? Verdict.Pass : high < -rule.Bound ? Verdict.Fail : Verdict.CannotTell;
         return new(rule.Text, verdict, $"The difference to the champion is {Number(d.Value)} {d.Unit} (95 % interval {Number(d.Low)} … {Number(d.High)}, n = {d.N} pairs).", d.Value, d.Low, d.High);
     }
 
-    private static Rule Parse(string text)
+    private static Rule? TryParse(string text)
     {
         var trimmed = text.Trim();
         if (trimmed == "parity passed")
             return new(trimmed, null, "", 0, false);
         var absolute = AbsolutePattern().Match(trimmed);
         if (absolute.Success)
-            return new(trimmed, absolute.Groups[1].Value, absolute.Groups[2].Value, double.Parse(absolute.Groups[3].Value, CultureInfo.InvariantCulture), false);
+            return Bound(absolute.Groups[3].Value) is { } bound ? new(trimmed, absolute.Groups[1].Value, absolute.Groups[2].Value, bound, false) : null;
         var champion = ChampionPattern().Match(trimmed);
-        if (champion.Success)
-            return new(trimmed, champion.Groups[1].Value, "", double.Parse(champion.Groups[2].Value, CultureInfo.InvariantCulture), true);
-        throw LlmOpsException.Invalid($"'{text}' is no gate rule. Write 'task.metric >= number', 'task.metric no-worse-than champion by number' or 'parity passed'.");
+        return champion.Success && Bound(champion.Groups[2].Value) is { } margin ? new(trimmed, champion.Groups[1].Value, "", margin, true) : null;
     }
+
+    /// <summary>The patterns also match "1.2.3" and "1e999".</summary>
+    private static double? Bound(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var bound) && double.IsFinite(bound) ? bound : null;
 
     private static string Number(double value) => value.ToString(Math.Abs(value) >= 1000 ? "N0" : "0.####", CultureInfo.InvariantCulture);
 

@@ -42,8 +42,9 @@ public static class PublishVersion
             return old;
         if (old is not null)
         {
-            if (await db.Aliases.AnyAsync(a => a.VersionId == made.VersionId && a.VariantName == made.Name, ct))
-                throw new LlmOpsException(ErrorCode.ResourceConflict, $"The variant {made.Name} is promoted and cannot be replaced. Train a new version instead.");
+            // An approval is about bytes and lets them be deployed at any later time, also when the alias has moved on.
+            if (await db.Approvals.AnyAsync(a => a.VersionId == made.VersionId && a.VariantName == made.Name && a.State == Promotion.ApprovalState.Approved, ct))
+                throw new LlmOpsException(ErrorCode.ResourceConflict, $"The variant {made.Name} was approved and cannot be replaced. Train a new version instead.");
             db.ModelVariants.Remove(old);
             await db.SaveChangesAsync(ct);
         }

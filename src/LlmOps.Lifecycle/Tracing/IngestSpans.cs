@@ -12,14 +12,19 @@ public sealed class IngestSpans(IDbContextFactory<LlmOpsDb> dbs, Hints hints)
     {
         if (spans.Count == 0)
             return 0;
-        await using var db = await dbs.CreateDbContextAsync(ct);
         var ids = spans.Select(s => s.SpanId).ToList();
-        var known = (await db.Spans.Where(s => ids.Contains(s.SpanId)).Select(s => s.SpanId).ToListAsync(ct)).ToHashSet();
-        var fresh = spans.Where(s => known.Add(s.SpanId)).ToList();
-        db.Spans.AddRange(fresh);
-        await db.SaveChangesAsync(ct);
+        // An exporter that got no answer sends its batch again, maybe while the first one is still being written.
+        var added = await UniqueViolation.RetryAsync(async () =>
+        {
+            await using var db = await dbs.CreateDbContextAsync(ct);
+            var known = (await db.Spans.Where(s => ids.Contains(s.SpanId)).Select(s => s.SpanId).ToListAsync(ct)).ToHashSet();
+            var fresh = spans.Where(s => known.Add(s.SpanId)).ToList();
+            db.Spans.AddRange(fresh);
+            await db.SaveChangesAsync(ct);
+            return fresh.Count;
+        });
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
-        return fresh.Count;
+        return added;
     }
 }
 

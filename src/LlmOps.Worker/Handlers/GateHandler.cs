@@ -59,7 +59,7 @@ public sealed class GateHandler(CompareRuns compare) : IJobHandler
             var variant = await db.ModelVariants.AsNoTracking().SingleOrDefaultAsync(v => v.VersionId == version.Id && v.Name == run.VariantName, ct);
             if (variant is null)
                 continue;
-            var differences = champion is null ? [] : (await compare.CompareAsync(champion.Value, run.Id, ct: ct)).Differences.ToDictionary(d => d.Name);
+            var differences = champion is null ? null : (await compare.CompareAsync(champion.Value, run.Id, ct: ct)).Differences.ToDictionary(d => d.Name);
             var candidate = new GateCandidate(run.VariantName, version.ParityPassed, variant.SizeBytes,
                 [.. run.Metrics.Select(m => new MeasuredMetric(m.Name, m.Value, m.Low, m.High, m.N, m.Unit, m.HigherIsBetter))], differences);
             judged.Add(new(run, candidate, PromotionGate.Evaluate(p.Rules, candidate)));

@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Registry;
@@ -78,7 +79,7 @@ public abstract class JobCompletionTests(DatabaseProvider provider) : ProductTes
 
     private Func<LlmOps.Lifecycle.Data.LlmOpsDb, Task<Dictionary<string, string>>> AddVersionAsync(Job job) => async db =>
     {
-        var stored = new Artifacts.StoredArtifact(new string('a', 64), new([]));
+        var stored = new StoredArtifact(new string('a', 64), new([]));
         var version = await db.AddVersionAsync(new NewVersion("shared", "pretrain", stored, 1, "", "", "MIT", "{}", null, null, job.Id), Product.Alice, Product.Clock.GetUtcNow(), default);
         return new() { ["version"] = version.Key().ToString() };
     };

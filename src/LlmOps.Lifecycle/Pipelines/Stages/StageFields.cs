@@ -64,7 +64,15 @@ public static class StageFields
     {
         if (field.Type == FieldType.List)
         {
+            if (value is not (string or bool or int or long or double or IEnumerable<object?>))
+            {
+                problems.Add(new(path, "a list of plain values is expected here."));
+                return null;
+            }
             var items = value is IEnumerable<object?> list ? list.Select(i => i?.ToString() ?? "").ToList() : [value.ToString() ?? ""];
+            // "rules: []" and "rules:" alone are as much nothing as leaving the key out.
+            if (field.Required && items.All(string.IsNullOrWhiteSpace))
+                problems.Add(new(path, $"'{field.Name}' is empty: {field.Help}"));
             if (field.Allowed is not null && items.FirstOrDefault(i => !field.Allowed.Contains(i)) is { } wrong)
                 problems.Add(new(path, $"'{wrong}' is not allowed. Allowed: {string.Join(", ", field.Allowed)}."));
             return new JsonArray([.. items.Select(i => (JsonNode)JsonValue.Create(i))]);

@@ -1,0 +1,120 @@
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Pipelines.Stages;
+using LlmOps.TestKit;
+
+namespace LlmOps.Lifecycle.Tests.Pipelines;
+
+public sealed class PipelineDocumentTests
+{
+    private const string Import = "  - { name: data, kind: import-data, with: { source: data, name: facts } }\n";
+
+    private static string Stages(string stages) => "name: test\nstages:\n" + stages;
+
+    private static FieldProblem OneProblem(string yaml)
+    {
+        var problems = new List<FieldProblem>();
+        Assert.Null(PipelineDocument.TryParse(yaml, problems));
+        return Assert.Single(problems);
+    }
+
+    [Theory]
+    [InlineData("quickstart", "quickstart.yaml")]
+    [InlineData("tiny", "tiny.yaml")]
+    public void ShippedPipelines_CanBeUsed(string folder, string file)
+    {
+        var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", folder, file)));
+        Assert.Equal(StageKinds.All.Select(k => k.Name).Order(), document.Stages.Select(s => s.Kind.Name).Distinct().Order());
+    }
+
+    [Theory]
+    // Unknown things: the path leads to them, the message lists what is allowed.
+    [InlineData("  - { name: a, kind: bake }", "stages[0].kind", "'bake' is no stage kind. Allowed: import-data, train-tokenizer")]
+    [InlineData("  - { name: a }", "stages[0].kind", "is no stage kind. Allowed:")]
+    [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpus}\", vocab: 9 } }", "stages[1].with.vocab", "no parameter 'vocab'. Allowed: corpus, instructions, vocabulary_size")]
+    [InlineData("  - { name: a, kind: import-data, wiht: {}, with: { source: d, name: f } }", "stages[0].wiht", "unknown key. Allowed: name, kind, needs, with")]
+    // Values: each says what is allowed.
+    [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpus}\", vocabulary_size: 12 } }", "stages[1].with.vocabulary_size", "12 is outside 300 … 65536 tokens")]
+    [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpus}\", vocabulary_size: 512.5 } }", "stages[1].with.vocabulary_size", "'512.5' is not a whole number")]
+    [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpus}\", vocabulary_size: many } }", "stages[1].with.vocabulary_size", "'many' is not a whole number")]
+    [InlineData("  - { name: a, kind: align, with: { version: m/1, preferences: p/1, beta: .nan } }", "stages[0].with.beta", "is not a number")]
+    [InlineData("  - { name: a, kind: import-data, with: { source: d, name: f, on_bad_row: ignore } }", "stages[0].with.on_bad_row", "'ignore' is not allowed. Allowed: refuse, quarantine")]
+    [InlineData("  - { name: a, kind: quantize, with: { version: m/1, methods: [int8, int2] } }", "stages[0].with.methods", "'int2' is not allowed. Allowed: int8, int4")]
+    [InlineData("  - { name: a, kind: quantize, with: { version: m/1, per_channel: maybe } }", "stages[0].with.per_channel", "neither true nor false")]
+    [InlineData("  - { name: a, kind: quantize, with: { version: [m/1] } }", "stages[0].with.version", "one value is expected")]
+    [InlineData("  - { name: a, kind: import-data, with: { source: d } }", "stages[0].with.name", "'name' is missing")]
+    [InlineData("  - { name: a, kind: import-data, with: { source: \"\", name: f } }", "stages[0].with.source", "'source' is empty")]
+    [InlineData("  - { name: a, kind: import-data, with: [1] }", "stages[0].with", "a mapping of parameters is expected")]
+    [InlineData("  - { name: g, kind: gate, with: { version: m/1, rules: [] } }", "stages[0].with.rules", "'rules' is empty")]
+    [InlineData("  - { name: g, kind: gate, with: { version: m/1, rules: [\"loss < 1.2.3\"] } }", "stages[0].with.rules", "is no gate rule")]
+    // Names and the graph.
+    [InlineData("  - { name: Big Name, kind: import-data, with: { source: d, name: f } }", "stages[0].name", "lower-case letters")]
+    [InlineData(Import + Import, "stages[1].name", "two stages are called 'data'")]
+    [InlineData("  - { name: a, kind: import-data, needs: [ghost], with: { source: d, name: f } }", "stages[0].needs", "there is no stage 'ghost'. Stages: a")]
+    [InlineData("  - { name: a, kind: train-tokenizer, with: { corpus: \"${ghost.corpus}\" } }", "stages[0].needs", "there is no stage 'ghost'")]
+    [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpse}\" } }", "stages[1].with", "no output 'corpse'. Outputs: corpus, instructions, preferences")]
+    [InlineData("  - { name: a, kind: import-data, needs: [b], with: { source: d, name: f } }\n  - { name: b, kind: import-data, needs: [a], with: { source: d, name: f } }", "stages", "wait for each other: a → b → a")]
+    [InlineData("  - { name: a, kind: import-data, needs: [a], with: { source: d, name: f } }", "stages", "wait for each other: a → a")]
+    [InlineData("  - only text", "stages[0]", "a stage is a mapping")]
+    public void Problem_IsNamedWithItsPath(string stages, string path, string message)
+    {
+        var problem = OneProblem(Stages(stages));
+        Assert.Equal(path, problem.Path);
+        Assert.Contains(message, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("stages: []\nname: a", "stages", "at least one stage")]
+    [InlineData("name: a", "stages", "at least one stage")]
+    [InlineData("- a\n- b", "document", "one YAML mapping")]
+    [InlineData("", "document", "one YAML mapping")]
+    [InlineData("name: test\nextra: 1\nstages:\n" + Import, "extra", "unknown key. Allowed: name, description, stages")]
+    [InlineData("name: test\nstages:\n  - name: a\n   kind: import-data\n", "line 4, column 4", "not valid YAML")]
+    [InlineData("name: test\nname: again\nstages:\n" + Import, "line 2, column 1", "not valid YAML")]
+    public void Document_IsRefused_WithThePlaceOfTheProblem(string yaml, string path, string message)
+    {
+        var problem = OneProblem(yaml);
+        Assert.Equal(path, problem.Path);
+        Assert.Contains(message, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parse_ListsEveryProblem_NotOnlyTheFirst()
+    {
+        var refusal = Assert.Throws<LlmOpsException>(() => PipelineDocument.Parse(Stages("  - { name: a, kind: import-data, with: { source: d, on_bad_row: x, what: 1 } }")));
+        Assert.Equal(ErrorCode.InvalidParameterValue, refusal.Code);
+        foreach (var path in new[] { "stages[0].with.name", "stages[0].with.on_bad_row", "stages[0].with.what" })
+            Assert.Contains(path, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Reference_IsANeed_WithoutBeingWrittenTwice()
+    {
+        var document = PipelineDocument.Parse(Stages(Import + "  - { name: b, kind: train-tokenizer, needs: data, with: { corpus: \"${data.corpus}\", instructions: \"${data.instructions}\" } }"));
+        Assert.Equal(["data"], document.Stages[1].Needs);
+    }
+
+    [Fact]
+    public void AliasThatHoldsItself_IsRefused()
+    {
+        var problems = new List<FieldProblem>();
+        Assert.Null(PipelineDocument.TryParse(Stages("  - { name: a, kind: evaluate, with: { version: m/1, variants: &v [*v] } }"), problems));
+        Assert.NotEmpty(problems);
+    }
+
+    [Fact]
+    public void EveryStageKind_DescribesItsParameters()
+    {
+        Assert.Equal(StageKinds.All.Count, StageKinds.All.Select(k => k.Name).Distinct().Count());
+        foreach (var kind in StageKinds.All)
+        {
+            var fields = StageFields.Of(kind);
+            Assert.NotEmpty(fields);
+            Assert.Equal(kind.Parameters.GetProperties().Count(p => p.DeclaringType == kind.Parameters && p.Name != "EqualityContract"), fields.Count);
+            Assert.All(fields, f => Assert.EndsWith(".", f.Help, StringComparison.Ordinal));
+            // A default that its own limits refuse would make an empty form unusable.
+            var problems = new List<FieldProblem>();
+            StageFields.Check(kind, fields.Where(f => !f.Required).ToDictionary(f => f.Name, f => f.Default), "with", problems);
+            Assert.All(problems, p => Assert.Contains("is missing", p.Message, StringComparison.Ordinal));
+        }
+    }
+}
