@@ -26,22 +26,26 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
             throw LlmOpsException.Invalid($"'{unknown}' is no role. Roles: {string.Join(", ", Roles.All)}.");
         if (password is not null)
             EnsurePassword(password);
-        await using var db = await dbs.CreateDbContextAsync(ct);
-        if (await db.Users.AnyAsync(u => u.NormalizedUserName == userName.ToUpperInvariant(), ct))
-            throw new LlmOpsException(ErrorCode.ResourceAlreadyExists, $"Somebody is called '{userName}' already. Choose another user name.");
-        var now = time.GetUtcNow();
-        var person = new Person
+        // Two people made at once may both add a role that nobody had before, or take the same name: the second attempt sees the first one's rows.
+        return await UniqueViolation.RetryAsync(async () =>
         {
-            Id = Guid.CreateVersion7(), UserName = userName, NormalizedUserName = userName.ToUpperInvariant(), DisplayName = displayName, CreatedAt = now,
-            SecurityStamp = Guid.NewGuid().ToString("N"), LockoutEnabled = true,
-        };
-        if (password is not null)
-            person.PasswordHash = Hasher.HashPassword(person, password);
-        db.Users.Add(person);
-        await SetRolesAsync(db, person.Id, roles, ct);
-        db.Record(actor, "create", "person", userName, now, after: new { roles });
-        await db.SaveChangesAsync(ct);
-        return person;
+            await using var db = await dbs.CreateDbContextAsync(ct);
+            if (await db.Users.AnyAsync(u => u.NormalizedUserName == userName.ToUpperInvariant(), ct))
+                throw new LlmOpsException(ErrorCode.ResourceAlreadyExists, $"Somebody is called '{userName}' already. Choose another user name.");
+            var now = time.GetUtcNow();
+            var person = new Person
+            {
+                Id = Guid.CreateVersion7(), UserName = userName, NormalizedUserName = userName.ToUpperInvariant(), DisplayName = displayName, CreatedAt = now,
+                SecurityStamp = Guid.NewGuid().ToString("N"), LockoutEnabled = true,
+            };
+            if (password is not null)
+                person.PasswordHash = Hasher.HashPassword(person, password);
+            db.Users.Add(person);
+            await SetRolesAsync(db, person.Id, roles, ct);
+            db.Record(actor, "create", "person", userName, now, after: new { roles });
+            await db.SaveChangesAsync(ct);
+            return person;
+        });
     }
 
     public async Task ChangeAsync(Guid personId, IReadOnlyCollection<string> roles, bool disabled, Actor actor, CancellationToken ct = default)

@@ -14,14 +14,18 @@ public sealed class ManageSchedules(IDbContextFactory<LlmOpsDb> dbs, StartPipeli
         name = Registry.ModelName.Parse(name);
         if (NextAfter(cron, timeZone, time.GetUtcNow()) is null)
             throw LlmOpsException.Invalid($"'{cron}' never comes: no date matches it. Check day and month.");
-        await using var db = await dbs.CreateDbContextAsync(ct);
-        var definition = await db.PipelineDefinitions.SingleOrDefaultAsync(d => d.Name == pipeline, ct) ?? throw LlmOpsException.NotFound("Pipeline", pipeline);
-        if (await db.Schedules.AnyAsync(s => s.Name == name, ct))
-            throw new LlmOpsException(ErrorCode.ResourceAlreadyExists, $"A schedule is called '{name}' already. Choose another name.");
-        var schedule = new Schedule { Name = name, DefinitionId = definition.Id, Cron = cron, TimeZone = timeZone, CreatedBy = actor.Name, CreatedAt = time.GetUtcNow() };
-        db.Schedules.Add(schedule);
-        db.Record(actor, "create", "schedule", name, schedule.CreatedAt, after: new { pipeline, cron, timeZone });
-        await db.SaveChangesAsync(ct);
+        var schedule = await UniqueViolation.RetryAsync(async () =>
+        {
+            await using var db = await dbs.CreateDbContextAsync(ct);
+            var definition = await db.PipelineDefinitions.SingleOrDefaultAsync(d => d.Name == pipeline, ct) ?? throw LlmOpsException.NotFound("Pipeline", pipeline);
+            if (await db.Schedules.AnyAsync(s => s.Name == name, ct))
+                throw new LlmOpsException(ErrorCode.ResourceAlreadyExists, $"A schedule is called '{name}' already. Choose another name.");
+            var added = new Schedule { Name = name, DefinitionId = definition.Id, Cron = cron, TimeZone = timeZone, CreatedBy = actor.Name, CreatedAt = time.GetUtcNow() };
+            db.Schedules.Add(added);
+            db.Record(actor, "create", "schedule", name, added.CreatedAt, after: new { pipeline, cron, timeZone });
+            await db.SaveChangesAsync(ct);
+            return added;
+        });
         await hints.ChangedAsync(Areas.Schedule, schedule.Id);
         return schedule;
     }

@@ -1,0 +1,172 @@
+using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Tests.Pipelines;
+using LlmOps.Lifecycle.Tracing;
+using LlmOps.TestKit;
+
+namespace LlmOps.Lifecycle.Tests.Audit;
+
+/// <param name="Method">What it calls, "type.method".</param>
+/// <param name="Entry">"action subject" of the audit entry it leaves.</param>
+/// <param name="By">Who does it.</param>
+/// <param name="Arrange">Makes the situation and returns the act.</param>
+/// <param name="NeedsARole">False where any person, or nobody in particular, may do it.</param>
+internal sealed record UseCase(string Method, string Entry, Func<TestProduct, Actor> By, Func<TestProduct, Task<Func<Actor, Task>>> Arrange, bool NeedsARole = true);
+
+/// <summary>Everything that people can change.</summary>
+internal static class UseCases
+{
+    private static readonly Func<TestProduct, Actor> Alice = p => p.Alice, Rosa = p => p.Rosa, Ada = p => p.Ada;
+
+    public static IReadOnlyDictionary<string, UseCase> All { get; } = new Dictionary<string, UseCase>
+    {
+        ["define a pipeline"] = new("StartPipeline.DefineAsync", "define pipeline", Alice, p => Act(a => p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", a))),
+        ["start a pipeline"] = new("StartPipeline.StartAsync", "start pipeline-run", Alice, async p =>
+        {
+            await p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", p.Alice);
+            return a => p.Get<StartPipeline>().StartAsync("diamond", a);
+        }),
+        ["cancel a run"] = new("ControlPipeline.CancelAsync", "cancel pipeline-run", Alice, async p =>
+        {
+            var run = await PipelineDriver.StartAsync(p, PipelineRunTests.Diamond);
+            return a => p.Get<ControlPipeline>().CancelAsync(run.RunId, a);
+        }),
+        ["re-run a stage"] = new("ControlPipeline.RerunFromAsync", "re-run-from pipeline-run", Alice, async p =>
+        {
+            var run = await FailedAsync(p);
+            return a => p.Get<ControlPipeline>().RerunFromAsync(run.RunId, "data", a);
+        }),
+        ["resume a run"] = new("ControlPipeline.ResumeAsync", "resume pipeline-run", Alice, async p =>
+        {
+            var run = await FailedAsync(p);
+            return a => p.Get<ControlPipeline>().ResumeAsync(run.RunId, a);
+        }),
+        ["mark a stage as succeeded"] = new("ControlPipeline.MarkSucceededAsync", "mark-succeeded pipeline-run", Alice, async p =>
+        {
+            var run = await FailedAsync(p);
+            return a => p.Get<ControlPipeline>().MarkSucceededAsync(run.RunId, "data", new() { ["corpus"] = "facts/1" }, a);
+        }),
+        ["cancel a job"] = new("CancelJobUseCase.CancelAsync", "cancel job", Alice, async p =>
+        {
+            var job = await p.QueueAsync();
+            return a => p.Get<CancelJobUseCase>().CancelAsync(job.Id, a);
+        }),
+        ["create a schedule"] = new("ManageSchedules.CreateAsync", "create schedule", Alice, async p =>
+        {
+            await p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", p.Alice);
+            return a => p.Get<ManageSchedules>().CreateAsync("nightly", "diamond", "0 3 * * *", "UTC", a);
+        }),
+        ["disable a schedule"] = new("ManageSchedules.EnableAsync", "disable schedule", Alice, async p =>
+        {
+            var schedule = await ScheduleAsync(p);
+            return a => p.Get<ManageSchedules>().EnableAsync(schedule.Id, false, a);
+        }),
+        ["delete a schedule"] = new("ManageSchedules.DeleteAsync", "delete schedule", Alice, async p =>
+        {
+            var schedule = await ScheduleAsync(p);
+            return a => p.Get<ManageSchedules>().DeleteAsync(schedule.Id, a);
+        }),
+        ["import a dataset"] = new("ImportDataset.ImportAsync", "import dataset-version", Alice, p => Act(a => p.DatasetAsync("pairs", DatasetKind.Preference, TestProduct.PreferenceRows(4), actor: a))),
+        ["annotate"] = new("Annotate.AnswerAsync", "annotate dataset-row", Alice, async p =>
+        {
+            var pairs = await p.DatasetAsync("pairs", DatasetKind.Preference, TestProduct.PreferenceRows(20));
+            return a => p.Get<Annotate>().AnswerAsync(pairs.Id, "train", 0, "chosen", a);
+        }),
+        ["undo an annotation"] = new("Annotate.UndoAsync", "undo-annotation dataset-row", Alice, async p =>
+        {
+            var pairs = await p.DatasetAsync("pairs", DatasetKind.Preference, TestProduct.PreferenceRows(20));
+            await p.Get<Annotate>().AnswerAsync(pairs.Id, "train", 0, "chosen", p.Alice);
+            return a => p.Get<Annotate>().UndoAsync(pairs.Id, "train", 0, a);
+        }),
+        ["describe a model"] = new("DescribeModel.DescribeAsync", "describe model", Alice, async p =>
+        {
+            await p.VersionAsync();
+            return a => p.Get<DescribeModel>().DescribeAsync("tiny-lm", "Defines words.", a);
+        }),
+        ["ask for a promotion"] = new("RequestPromotion.RequestAsync", "request-promotion approval", Alice, async p =>
+        {
+            var version = await p.VersionAsync("tiny-lm", "int8");
+            return a => p.RequestAsync(version, "int8", actor: a);
+        }),
+        ["approve"] = new("DecideApproval.ApproveAsync", "approve approval", Rosa, async p =>
+        {
+            var request = await p.RequestAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<DecideApproval>().ApproveAsync(request.Id, "", a);
+        }),
+        ["reject"] = new("DecideApproval.RejectAsync", "reject approval", Rosa, async p =>
+        {
+            var request = await p.RequestAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<DecideApproval>().RejectAsync(request.Id, "Too slow.", a);
+        }),
+        ["deploy"] = new("Deploy.DeployAsync", "deploy deployment", Rosa, async p =>
+        {
+            await p.PromoteAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<Deploy>().DeployAsync("chat", DeploymentKind.Chat, "tiny-lm/1", "int8", null, a);
+        }),
+        ["shift traffic"] = new("ShiftTraffic.ShiftAsync", "shift-traffic deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<ShiftTraffic>().ShiftAsync("chat", new Dictionary<int, int> { [1] = 50, [2] = 50 }, a);
+        }),
+        ["roll back"] = new("ShiftTraffic.RollbackAsync", "shift-traffic deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<ShiftTraffic>().RollbackAsync("chat", a);
+        }),
+        ["give feedback"] = new("GiveFeedback.GiveAsync", "feedback trace", Alice, async p =>
+        {
+            await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", StartedAt = p.Clock.GetUtcNow() }]);
+            return a => p.Get<GiveFeedback>().GiveAsync("t", 1, null, a);
+        }),
+        ["create a person"] = new("ManagePeople.CreateAsync", "create person", Ada, p => Act(a => p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], a))),
+        ["change a person"] = new("ManagePeople.ChangeAsync", "change person", Ada, async p =>
+        {
+            var eve = await p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], p.Ada);
+            return a => p.Get<ManagePeople>().ChangeAsync(eve.Id, [Roles.Engineer], false, a);
+        }),
+        ["make a set-up link"] = new("ManagePeople.CreateSetupTokenAsync", "create setup-link", Ada, async p =>
+        {
+            var eve = await p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], p.Ada);
+            return _ => p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id);
+        }, NeedsARole: false),
+        ["use a set-up link"] = new("ManagePeople.UseSetupTokenAsync", "set-password person", Ada, async p =>
+        {
+            var eve = await p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], p.Ada);
+            var token = await p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id);
+            return _ => p.Get<ManagePeople>().UseSetupTokenAsync(token, "correct horse battery");
+        }, NeedsARole: false),
+        ["create a token"] = new("ManageTokens.CreateAsync", "create api-token", Alice, p => Act(a => p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, a)), NeedsARole: false),
+        ["revoke a token"] = new("ManageTokens.RevokeAsync", "revoke api-token", Alice, async p =>
+        {
+            var made = await p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, p.Alice);
+            return a => p.Get<ManageTokens>().RevokeAsync(made.Token.Id, a);
+        }),
+    };
+
+    private static Task<Func<Actor, Task>> Act(Func<Actor, Task> act) => Task.FromResult(act);
+
+    private static async Task<PipelineDriver> FailedAsync(TestProduct product)
+    {
+        var run = await PipelineDriver.StartAsync(product, PipelineRunTests.Diamond);
+        await run.FailAsync("data");
+        return run;
+    }
+
+    private static async Task<Schedule> ScheduleAsync(TestProduct product)
+    {
+        await product.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", product.Alice);
+        return await product.Get<ManageSchedules>().CreateAsync("nightly", "diamond", "0 3 * * *", "UTC", product.Alice);
+    }
+
+    private static async Task DeployTwiceAsync(TestProduct product)
+    {
+        await product.PromoteAsync(await product.VersionAsync("tiny-lm", "int8"), "int8");
+        for (var i = 0; i < 2; i++)
+            await product.Get<Deploy>().DeployAsync("chat", DeploymentKind.Chat, "tiny-lm/1", "int8", null, product.Rosa);
+    }
+}
