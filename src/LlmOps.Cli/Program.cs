@@ -17,6 +17,8 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
 {
     QuickstartCommand.Create(), ImportCommand.Create(), CheckCommand.Create(),
 };
+foreach (var command in ServerCommands.Create())
+    root.Add(command);
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

@@ -7,6 +7,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Training;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
@@ -71,7 +72,7 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
         var message = error is IOException io && ArtifactStore.IsDiskFull(io) ? "The disk that holds the data folder is full. Free some space, then retry the stage." : error.Message;
         context.Log(message, "error");
         log.LogError(error, "Job {Kind} {Id} failed in attempt {Attempt}", job.Kind, job.Id, job.Attempt);
-        var mistake = error is LlmOpsException or InvalidModelException or UnsupportedModelException or InvalidDatasetException or ArgumentException
+        var mistake = error is LlmOpsException or InvalidModelException or UnsupportedModelException or InvalidDatasetException or TrainingFailedException or ArgumentException
             || (error is IOException full && ArtifactStore.IsDiskFull(full));
         if (mistake || job.Attempt >= job.MaxAttempts)
         {

@@ -15,7 +15,7 @@ public sealed class KilledRunTests
     {
         using var data = new TemporaryFolder();
         var killed = new List<string>();
-        var stages = PipelineDocument.Parse(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "pipelines", "tiny", "tiny.yaml"), TestContext.Current.CancellationToken))
+        var stages = PipelineDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "pipelines", "tiny", "tiny.yaml"), TestContext.Current.CancellationToken))
             .Stages.Where(s => !s.Kind.IsHuman).Select(s => s.Name).ToList();
 
         // Kill in whatever stage runs that was not killed yet, until each was hit or was too quick to be seen running.

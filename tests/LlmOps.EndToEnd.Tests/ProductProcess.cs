@@ -22,7 +22,7 @@ public sealed class ProductProcess : IAsyncDisposable
     public static ProductProcess Start(string dll, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? settings = null)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath() };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, dll));
+        start.ArgumentList.Add(dll);
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         start.Environment["GOMP_SPINCOUNT"] = "0";

@@ -25,10 +25,10 @@ public sealed class ServerProfileTests(Services services) : IClassFixture<Servic
         await web.SetUpAdministratorAsync();
         await worker.UntilAsync(async () => (await GetAsync(web, "/api/v1/workers")).ToString().Contains("heartbeat", StringComparison.Ordinal), TimeSpan.FromSeconds(60));
 
-        var yaml = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "pipelines", "tiny", "tiny.yaml"), TestContext.Current.CancellationToken);
+        var yaml = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "pipelines", "tiny", "tiny.yaml"), TestContext.Current.CancellationToken);
         using var defined = await web.Client.PutAsync("/api/v1/pipelines/tiny", new StringContent(yaml, null, "application/yaml"), TestContext.Current.CancellationToken);
         Assert.True(defined.IsSuccessStatusCode, await defined.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
-        using var started = await web.Client.PostAsync("/api/v1/pipelines/tiny/start", null, TestContext.Current.CancellationToken);
+        using var started = await web.Client.PostAsync("/api/v1/pipelines/tiny/runs", null, TestContext.Current.CancellationToken);
         Assert.True(started.IsSuccessStatusCode, await started.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         var run = (await started.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("id").GetString();
 
