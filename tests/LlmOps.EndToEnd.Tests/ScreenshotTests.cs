@@ -1,0 +1,96 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Playwright;
+using LlmOps.Lifecycle.Data;
+
+namespace LlmOps.EndToEnd.Tests;
+
+/// <summary>
+/// Makes the pictures in docs/images from a finished quickstart. Not part of a normal run:
+/// LLMOPS_SCREENSHOT_DATA=FOLDER LlmOps.EndToEnd.Tests -explicit only -class "*ScreenshotTests"
+/// </summary>
+public sealed class ScreenshotTests
+{
+    [Fact(Explicit = true)]
+    public async Task EveryPage_IsPictured_FromAFinishedQuickstart()
+    {
+        var data = Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_DATA");
+        Assert.False(string.IsNullOrEmpty(data), "Set LLMOPS_SCREENSHOT_DATA to the data folder of a finished quickstart.");
+        var target = Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_TARGET") ?? Path.Combine(Repository.Root, "docs", "images");
+        Directory.CreateDirectory(target);
+        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data });
+        await web.SetUpAdministratorAsync();
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Services.Chromium, Headless = true, Args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+        var pages = await PagesAsync(data);
+        foreach (var (scheme, width, height, suffix) in new[] { (ColorScheme.Light, 1440, 900, ""), (ColorScheme.Dark, 1440, 900, "-dark"), (ColorScheme.Light, 390, 844, "-phone"), (ColorScheme.Dark, 390, 844, "-phone-dark") })
+        {
+            var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, ColorScheme = scheme });
+            var page = await context.NewPageAsync();
+            if (suffix.Length == 0)
+            {
+                await page.GotoAsync(new Uri(web.Address, "/account/sign-in").ToString());
+                await page.ScreenshotAsync(new() { Path = Path.Combine(target, "sign-in.png") });
+            }
+            await page.GotoAsync(new Uri(web.Address, "/account/sign-in").ToString());
+            await page.FillAsync("input[name=username]", "admin");
+            await page.FillAsync("input[name=password]", WebProcess.Password);
+            await page.ClickAsync("button[type=submit]");
+            foreach (var (name, path) in pages)
+            {
+                await page.GotoAsync(new Uri(web.Address, path).ToString());
+                await page.WaitForSelectorAsync("[data-interactive=yes]", new() { State = WaitForSelectorState.Attached });
+                await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+                if (name.StartsWith("playground", StringComparison.Ordinal))
+                    await AskAsync(page, name.EndsWith("rag", StringComparison.Ordinal) ? "What is a lease?" : "Define *river*.");
+                if (name == "search")
+                {
+                    await page.Keyboard.PressAsync("Control+k");
+                    await page.Keyboard.TypeAsync("quick");
+                }
+                // Charts draw and tables fill after the network is quiet; a picture has nothing to wait for.
+                await page.WaitForTimeoutAsync(900);
+                await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
+            }
+            await context.CloseAsync();
+        }
+    }
+
+    private static async Task AskAsync(IPage page, string text)
+    {
+        await page.Locator("textarea").First.FillAsync(text);
+        await page.Locator("textarea").First.PressAsync("Enter");
+        await page.WaitForTimeoutAsync(2500);
+    }
+
+    private static async Task<IReadOnlyList<(string Name, string Path)>> PagesAsync(string data)
+    {
+        var options = new DbContextOptionsBuilder<LlmOpsDb>();
+        DatabaseSetup.UseSqlite(options, $"Data Source={Path.Combine(data, "llmops.db")};Mode=ReadOnly;Pooling=False");
+        await using var db = new LlmOpsDb(options.Options);
+        var model = await db.Models.Select(m => m.Name).FirstAsync();
+        var datasets = await db.DatasetVersions.Include(v => v.Dataset).ToListAsync();
+        var preference = datasets.First(d => d.Dataset!.Kind == Lifecycle.Datasets.DatasetKind.Preference).Dataset!.Name;
+        var runs = await db.Runs.OrderBy(r => r.StartedAt).Select(r => r.Id).ToListAsync();
+        var experiment = await db.Experiments.Select(e => e.Name).FirstAsync();
+        var pipelineRun = await db.PipelineRuns.Select(r => r.Id).FirstAsync();
+        var pipeline = await db.PipelineRuns.Select(r => r.Name).FirstAsync();
+        var evaluations = await db.EvaluationRuns.OrderBy(r => r.StartedAt).Select(r => r.Id).ToListAsync();
+        var approval = await db.Approvals.Select(a => a.Id).FirstAsync();
+        var chat = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Chat).Select(d => d.Name).FirstAsync();
+        var rag = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Rag).Select(d => d.Name).FirstAsync();
+        var trace = await db.Spans.Select(s => s.TraceId).FirstOrDefaultAsync();
+        List<(string, string)> pages =
+        [
+            ("home", "/"), ("models", "/models"), ("model", $"/models/{model}"), ("version", $"/models/{model}/3"), ("datasets", "/datasets"),
+            ("dataset-version", $"/datasets/{datasets[0].Dataset!.Name}/1"), ("preference", $"/datasets/{preference}/1/prefer"), ("experiments", "/experiments"),
+            ("experiment", $"/experiments/{experiment}"), ("run", $"/runs/{runs[0]}"), ("runs-compare", $"/runs/compare?ids={string.Join(',', runs.Take(3))}"), ("pipelines", "/pipelines"),
+            ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
+            ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"),
+            ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
+            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("audit", "/audit"), ("settings", "/settings"), ("search", "/"),
+        ];
+        if (trace is not null)
+            pages.Add(("trace", $"/traces/{trace}"));
+        return pages;
+    }
+}
