@@ -34,6 +34,14 @@ public sealed record QuantizeParameters : StageParameters
     public int BlockSize { get; init; } = 32;
     [Field("One scale for each output channel in int8.")]
     public bool PerChannel { get; init; } = true;
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (!System.Numerics.BitOperations.IsPow2(BlockSize))
+            yield return new("block_size", $"{BlockSize} is no power of two. Allowed: 16, 32, 64, 128, 256.");
+        if (Methods.Count == 0)
+            yield return new("methods", "the list is empty: nothing would be made.");
+    }
 }
 
 public sealed record EvaluateParameters : StageParameters
@@ -110,4 +118,10 @@ public sealed record DeployParameters : StageParameters
     public string Variant { get; init; } = "";
     [Field("Index to search, for rag.", Reference = true)]
     public string Index { get; init; } = "";
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (Type == "rag" && Index.Length == 0)
+            yield return new("index", "a rag deployment searches an index. Name one, for example ${build-index.index}.");
+    }
 }

@@ -42,6 +42,7 @@ public static class StageFields
     public static JsonObject Check(StageKind kind, IReadOnlyDictionary<string, object?> values, string path, List<FieldProblem> problems)
     {
         var fields = Of(kind);
+        var before = problems.Count;
         foreach (var name in values.Keys.Where(n => fields.All(f => f.Name != n)))
             problems.Add(new($"{path}.{name}", $"{kind.Name} has no parameter '{name}'. Allowed: {string.Join(", ", fields.Select(f => f.Name))}."));
         var result = new JsonObject();
@@ -57,6 +58,8 @@ public static class StageFields
                 problems.Add(new($"{path}.{field.Name}", $"'{field.Name}' is missing: {field.Help}"));
             }
         }
+        if (problems.Count == before)
+            problems.AddRange(Bind(kind, result.ToJsonString()).Problems().Select(p => new FieldProblem($"{path}.{p.Path}", p.Message)));
         return result;
     }
 

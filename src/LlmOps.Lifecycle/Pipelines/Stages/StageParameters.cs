@@ -1,7 +1,11 @@
 namespace LlmOps.Lifecycle.Pipelines.Stages;
 
 /// <summary>Parameters of a stage. The properties of the record are the YAML schema, the form, the job's spec and the report.</summary>
-public abstract record StageParameters;
+public abstract record StageParameters
+{
+    /// <summary>What single fields cannot say: values that do not fit together. Found when the pipeline is checked, not when the stage runs.</summary>
+    public virtual IEnumerable<FieldProblem> Problems() => [];
+}
 
 public sealed record ImportDataParameters : StageParameters
 {
@@ -63,6 +67,16 @@ public sealed record PretrainParameters : StageParameters
     public double WeightDecay { get; init; } = 0.1;
     [Field("Seed of initialisation and order.", Min = 0, Max = int.MaxValue)]
     public int Seed { get; init; } = 42;
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (HiddenSize % Heads != 0)
+            yield return new("heads", $"{Heads} heads do not divide a hidden_size of {HiddenSize}.");
+        else if (HiddenSize / Heads % 16 != 0)
+            yield return new("heads", $"each head would be {HiddenSize / Heads} wide; the exported graph needs a multiple of 16.");
+        if (Heads % KvHeads != 0)
+            yield return new("kv_heads", $"{KvHeads} key/value heads do not divide {Heads} heads.");
+    }
 }
 
 public sealed record AlignParameters : StageParameters
