@@ -46,7 +46,7 @@ public sealed partial class ImportDialog
         // the check and the import each read the rows once, so they are kept on disk for that long
         await using var rows = new FileStream(Path.GetTempFileName(), new FileStreamOptions { Access = FileAccess.ReadWrite, Mode = FileMode.Create, Options = FileOptions.DeleteOnClose | FileOptions.Asynchronous });
         await UploadAsync(rows);
-        var (usable, unusable) = await Task.Run(() => Check(rows));
+        var (usable, unusable) = await CheckAsync(rows);
         if (unusable.Count > 0 && !quarantine)
         {
             (bad, good) = (unusable, usable);
@@ -75,11 +75,11 @@ public sealed partial class ImportDialog
         await target.FlushAsync();
     }
 
-    private (int Usable, IReadOnlyList<BadRow> Unusable) Check(FileStream rows)
+    private async Task<(int Usable, IReadOnlyList<BadRow> Unusable)> CheckAsync(FileStream rows)
     {
         rows.Position = 0;
         using var view = new KeptOpen(rows);
-        var (usable, unusable) = DatasetRows.Read(view, kind);
+        var (usable, unusable) = await DatasetRows.ReadAsync(view, kind, CancellationToken.None);
         return (usable.Count, unusable);
     }
 }
