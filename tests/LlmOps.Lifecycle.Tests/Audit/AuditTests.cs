@@ -72,7 +72,8 @@ public sealed class AuditCoverageTests
     [Fact]
     public void EveryMethodThatSomebodyActsThrough_IsInTheTable()
     {
-        var acting = typeof(LlmOpsException).Assembly.GetTypes().Where(t => t.IsPublic && t.IsSealed && !t.IsAbstract)
+        // What only reads may ask who reads.
+        var acting = typeof(LlmOpsException).Assembly.GetTypes().Where(t => t.IsPublic && t.IsSealed && !t.IsAbstract && !t.Name.StartsWith("Read", StringComparison.Ordinal))
             .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Where(m => m.Name.EndsWith("Async", StringComparison.Ordinal)
                 && m.GetParameters().Any(p => p.ParameterType == typeof(Actor))).Select(m => $"{t.Name}.{m.Name}"));
         Assert.Empty(acting.Distinct().Except(UseCases.All.Values.Select(u => u.Method)).Except(Combinations));
