@@ -40,6 +40,8 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
 {
     public const string ChampionAlias = "production";
     private const int Resamples = 2000;
+    private const int MostKept = 1000;
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<(Guid Champion, Guid Run), IReadOnlyDictionary<string, MeasuredMetric>> known = new();
 
     public async Task<VersionDetail> GetAsync(VersionKey key, CancellationToken ct = default)
     {
@@ -72,11 +74,22 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
             var gate = gates.GetValueOrDefault(name);
             var isChampion = champion is not null && champion.Version == version.Key && champion.Variant == name;
             var differences = champion?.RunId is { } other && run is not null && !isChampion && other != run.Id
-                ? (await compare.CompareAsync(other, run.Id, Resamples, ct)).Differences.ToDictionary(d => d.Name) : [];
+                ? await DifferencesAsync(other, run.Id, ct) : new Dictionary<string, MeasuredMetric>();
             rows.Add(new(name, version.Variants.FirstOrDefault(v => v.Name == name)?.SizeBytes, run?.Id, run?.Suite?.Name, run?.StartedAt, MetricsOf(run),
                 gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), differences));
         }
         return new(rows, champion);
+    }
+
+    /// <summary>Finished runs never change, so neither does their difference: resampled once, then kept.</summary>
+    private async Task<IReadOnlyDictionary<string, MeasuredMetric>> DifferencesAsync(Guid champion, Guid run, CancellationToken ct)
+    {
+        if (known.TryGetValue((champion, run), out var kept))
+            return kept;
+        var worked = (await compare.CompareAsync(champion, run, Resamples, ct)).Differences.ToDictionary(d => d.Name);
+        if (known.Count >= MostKept)
+            known.Clear();
+        return known[(champion, run)] = worked;
     }
 
     /// <summary>The checkpoint's files first, then each variant's.</summary>

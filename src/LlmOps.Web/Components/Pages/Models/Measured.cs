@@ -4,19 +4,19 @@ using LlmOps.Web.Components.Shared;
 
 namespace LlmOps.Web.Components.Pages.Models;
 
-/// <summary>How measured numbers are written: bytes in MiB, shares in per cent, everything else in its own unit.</summary>
+/// <summary>How measured numbers are written: bytes in MiB, everything else in its own unit.</summary>
 public static class Measured
 {
-    public static double Scaled(double value, string unit) => unit switch { "bytes" => value / (1 << 20), "share" => value * 100, _ => value };
+    public static double Scaled(double value, string unit) => unit switch { "bytes" => value / (1 << 20), _ => value };
 
-    public static string Unit(string unit) => unit switch { "bytes" => "MiB", "share" => "%", _ => unit };
+    public static string Unit(string unit) => unit switch { "bytes" => "MiB", _ => unit };
 
     public static string Text(double value, string unit) => Display.Number(Scaled(value, unit));
 
     public static string Label(EvaluationTask task) => task.Name switch
     {
-        "corpus" => "Corpus, bits per byte",
-        "definitions" => "Definitions, bits per byte",
+        "corpus" => "Bits per byte of the corpus",
+        "definitions" => "Bits per byte of definitions",
         "preference" => "Preference accuracy",
         "questions" => "Exact match",
         "load" => "Time to load",

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -52,11 +51,11 @@ public sealed partial class ReportTable
 
     private static string Text(JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.Number => value.TryGetInt64(out var whole) ? Display.Count(whole) : Display.Number(value.GetDouble(), 5),
+        JsonValueKind.Number => value.TryGetInt64(out var whole) ? Display.Count(whole) : Display.Short(value.GetDouble(), 5),
         JsonValueKind.True => "yes",
         JsonValueKind.False => "no",
         JsonValueKind.Null => "–",
-        _ => value.GetString() is { Length: > 0 } text ? text : string.Create(CultureInfo.InvariantCulture, $"–"),
+        _ => value.GetString() is { Length: > 0 } text ? text : "–",
     };
 
     private static string Words(string name) => name.Replace('_', ' ');

@@ -15,5 +15,5 @@ public sealed partial class VersionFilesTab
 
     protected override async Task OnParametersSetAsync() => files = await Versions.FilesAsync(Version);
 
-    private static string Href(string digest, string path) => $"/api/v1/artifacts/{digest}/{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}";
+    private string Href(string form, string path) => $"/api/v1/models/{Version.Model}/versions/{Version.Number}/files/{form}/{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}";
 }

@@ -35,13 +35,17 @@ public sealed partial class VersionPage
         await ReadAsync();
     }
 
-    /// <summary>The facts first: differences to the champion take a moment.</summary>
+    /// <summary>The facts first: differences to the champion take a moment, so they are left out of the first paint.</summary>
     private async Task ReadAsync()
     {
         version = await Versions.GetAsync(new VersionKey(Name, Number));
+        if (!RendererInfo.IsInteractive) return;
         if (measurements is null) StateHasChanged();
         measurements = await Versions.MeasurementsAsync(version);
     }
+
+    /// <summary>Only a difference whose whole interval is on one side gets a colour.</summary>
+    private static bool IsClear(VariantMeasurement form, MeasuredMetric metric) => form.Differences.TryGetValue(metric.Name, out var d) && (d.Low > 0 || d.High < 0);
 
     private static double? Delta(VariantMeasurement form, MeasuredMetric metric) =>
         form.Differences.TryGetValue(metric.Name, out var d) ? Measured.Scaled(d.Value, d.Unit) : null;
