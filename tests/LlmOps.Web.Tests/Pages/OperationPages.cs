@@ -1,0 +1,60 @@
+using Bunit;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Knowledge;
+using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Tracing;
+using LlmOps.TestKit;
+using LlmOps.Web.Tests.Components;
+using Microsoft.AspNetCore.Components;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace LlmOps.Web.Tests.Pages;
+
+/// <summary>Pages on a product that was used, with the real use cases behind them.</summary>
+public abstract class OperationPages : InterfaceContext, IAsyncLifetime
+{
+    protected TestProduct Product { get; private set; } = null!;
+    protected LivedIn Lived { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Product = await TestProduct.CreateAsync(DatabaseProvider.Sqlite);
+        Lived = await LivedIn.MakeAsync(Product);
+        Services.AddSingleton<TimeProvider>(Product.Clock);
+        Services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Data:Folder"] = Product.Folder }).Build());
+        Use<ReadPipelines>(); Use<ReadPipelineRun>(); Use<ReadSchedules>(); Use<ReadJobs>(); Use<ReadWorkers>(); Use<ReadEvaluations>(); Use<ReadRowScores>(); Use<ReadApprovals>();
+        Use<ReadDeployments>(); Use<ReadKnowledge>(); Use<ReadTraces>(); Use<ReadAudit>(); Use<ReadPeople>(); Use<CompareRuns>();
+        Use<StartPipeline>(); Use<ControlPipeline>(); Use<CancelJobUseCase>(); Use<ManageSchedules>(); Use<DecideApproval>(); Use<ShiftTraffic>(); Use<GiveFeedback>(); Use<ManagePeople>(); Use<ManageTokens>();
+        JSInterop.SetupModule("./js/pipeline-diagram.js").Mode = JSRuntimeMode.Loose;
+    }
+
+    async ValueTask IAsyncDisposable.DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await DisposeAsync();
+        await Product.DisposeAsync();
+    }
+
+    /// <summary>The page as this person sees it at this address.</summary>
+    protected IRenderedComponent<TPage> Open<TPage>(Actor actor, string address = "/", Action<ComponentParameterCollectionBuilder<TPage>>? parameters = null) where TPage : IComponent
+    {
+        Services.GetRequiredService<NavigationManager>().NavigateTo(address);
+        return Render<TPage>(p =>
+        {
+            p.AddCascadingValue(actor);
+            parameters?.Invoke(p);
+        });
+    }
+
+    protected static AngleSharp.Dom.IElement Button<TPage>(IRenderedComponent<TPage> page, string text) where TPage : IComponent =>
+        page.FindAll("button").First(b => b.TextContent.Trim().StartsWith(text, StringComparison.Ordinal));
+
+    private void Use<T>() where T : class => Services.AddSingleton(_ => Product.Get<T>());
+}
