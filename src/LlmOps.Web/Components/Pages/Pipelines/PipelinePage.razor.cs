@@ -53,6 +53,7 @@ public sealed partial class PipelinePage
         // another name in the YAML is another pipeline
         if (saved.Name != Name) Navigation.NavigateTo($"/pipelines/{saved.Name}");
         else await ReadAsync();
+        StateHasChanged();
     }
 
     private async Task StartAsync()

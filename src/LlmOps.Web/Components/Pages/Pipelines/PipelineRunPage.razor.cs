@@ -66,5 +66,6 @@ public sealed partial class PipelineRunPage
     {
         await Control.CancelAsync(Id, Actor);
         await ReadAsync();
+        StateHasChanged();
     }
 }

@@ -34,11 +34,13 @@ public sealed partial class ScheduleList
     {
         await Manage.EnableAsync(schedule.Id, enabled, Actor);
         await ReadAsync();
+        StateHasChanged();
     }
 
     private Task AskAsync(ScheduleRow schedule)
     {
         doomed = schedule;
+        StateHasChanged();
         return confirm.OpenAsync();
     }
 
@@ -46,5 +48,6 @@ public sealed partial class ScheduleList
     {
         await Manage.DeleteAsync(doomed!.Id, Actor);
         await ReadAsync();
+        StateHasChanged();
     }
 }

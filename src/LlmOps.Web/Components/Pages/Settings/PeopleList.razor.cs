@@ -31,6 +31,7 @@ public sealed partial class PeopleList
         (edited, userName, displayName) = (null, "", "");
         roles.Clear();
         roles.Add(Roles.Viewer);
+        StateHasChanged();
         return dialog.OpenAsync();
     }
 
@@ -39,6 +40,7 @@ public sealed partial class PeopleList
         (edited, disabled) = (person, person.Disabled);
         roles.Clear();
         roles.UnionWith(person.Roles);
+        StateHasChanged();
         return dialog.OpenAsync();
     }
 

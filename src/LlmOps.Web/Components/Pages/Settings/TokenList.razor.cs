@@ -51,6 +51,7 @@ public sealed partial class TokenList
     private Task AskAsync(TokenRow token)
     {
         doomed = token;
+        StateHasChanged();
         return confirm.OpenAsync();
     }
 

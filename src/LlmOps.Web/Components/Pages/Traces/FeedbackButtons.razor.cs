@@ -25,6 +25,7 @@ public sealed partial class FeedbackButtons
     {
         await Feedback.GiveAsync(TraceId, score, null, Actor);
         given = score;
+        StateHasChanged();
         await OnGiven.InvokeAsync();
     }
 }

@@ -37,5 +37,6 @@ public sealed partial class WorkerList
     {
         await Cancel.CancelAsync(job.Id, Actor);
         await ReadAsync();
+        StateHasChanged();
     }
 }
