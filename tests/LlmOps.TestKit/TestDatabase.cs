@@ -39,7 +39,8 @@ public sealed class TestDatabase : IAsyncDisposable
         await Copying.WaitAsync();      // PostgreSQL copies a template for one session at a time
         try
         {
-            await ExecuteAsync(server, $"CREATE DATABASE {name} TEMPLATE {template}");
+            // Copying files takes a fifth of the time of the default, which writes every page through the log.
+            await ExecuteAsync(server, $"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY");
         }
         finally
         {
