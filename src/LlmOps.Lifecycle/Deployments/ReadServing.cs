@@ -22,22 +22,22 @@ public sealed class ReadServing(IDbContextFactory<LlmOpsDb> dbs)
         var found = await db.Deployments.AsNoTracking().Where(d => d.Name == deployment).Select(d => new { d.Kind, d.Stopped }).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Deployment", deployment);
         if (found.Kind != kind)
             throw new LlmOpsException(ErrorCode.ResourceConflict, found.Kind == DeploymentKind.Rag ? $"{deployment} answers questions over documents. Ask it instead of chatting." : $"{deployment} is a chat. It has no documents to answer from.");
-        var revisions = await Revisions(db).Where(r => r.Deployment == deployment && r.TrafficPercent > 0).OrderBy(r => r.Number).ToListAsync(ct);
+        var revisions = await Complete(db, db.Revisions.AsNoTracking().Where(r => r.Deployment!.Name == deployment && r.TrafficPercent > 0)).ToListAsync(ct);
         return found.Stopped || revisions.Count == 0
             ? throw new LlmOpsException(ErrorCode.ResourceConflict, $"{deployment} is stopped: no revision takes traffic. Deploy one, or shift traffic to one.")
-            : revisions;
+            : [.. revisions.OrderBy(r => r.Number)];
     }
 
     /// <summary>Digests of everything that takes traffic: whatever else is loaded can go.</summary>
     public async Task<IReadOnlySet<string>> DigestsAsync(CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var rows = await Revisions(db).Where(r => r.TrafficPercent > 0 && !r.Stopped).Select(r => new { r.VariantDigest, r.IndexDigest }).ToListAsync(ct);
+        var rows = await Complete(db, db.Revisions.AsNoTracking().Where(r => r.TrafficPercent > 0 && !r.Deployment!.Stopped)).ToListAsync(ct);
         return rows.SelectMany(r => new[] { r.VariantDigest, r.IndexDigest }).OfType<string>().ToHashSet();
     }
 
-    private static IQueryable<ServingRevision> Revisions(LlmOpsDb db) =>
-        from r in db.Revisions.AsNoTracking()
+    private static IQueryable<ServingRevision> Complete(LlmOpsDb db, IQueryable<Revision> revisions) =>
+        from r in revisions
         join v in db.ModelVersions.AsNoTracking() on r.VersionId equals v.Id
         join variant in db.ModelVariants.AsNoTracking() on new { r.VersionId, Name = r.VariantName } equals new { variant.VersionId, variant.Name }
         join i in db.IndexBuilds.AsNoTracking() on r.IndexBuildId equals (Guid?)i.Id into indexes

@@ -8,7 +8,6 @@ using LlmOps.Web.Security;
 using LlmOps.Web.Serving;
 using LlmOps.Worker;
 using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Scalar.AspNetCore;
 
@@ -54,13 +53,7 @@ public static class WebSetup
         app.UseExceptionHandler();
         app.UseSecurityHeaders();
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
-        // A re-executed API request would meet the page's rules and lose its own status and body.
-        app.Use((http, next) =>
-        {
-            if (http.Request.Path.StartsWithSegments("/api") && http.Features.Get<IStatusCodePagesFeature>() is { } pages)
-                pages.Enabled = false;
-            return next(http);
-        });
+        app.UseApiErrors();
         app.UseAuthentication();
         app.UseSameOrigin();
         app.UseAuthorization();

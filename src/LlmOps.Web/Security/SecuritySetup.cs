@@ -17,10 +17,11 @@ public static class SecuritySetup
     /// <summary>Sessions for people, tokens for programs; nothing answers without one of them unless it says so itself.</summary>
     public static void AddPeopleAndTokens(this IServiceCollection services)
     {
-        services.AddAuthentication(o => { o.DefaultScheme = SessionOrToken; o.DefaultSignInScheme = IdentityConstants.ApplicationScheme; })
+        var authentication = services.AddAuthentication(o => { o.DefaultScheme = SessionOrToken; o.DefaultSignInScheme = IdentityConstants.ApplicationScheme; })
             .AddPolicyScheme(SessionOrToken, null, o => o.ForwardDefaultSelector = http => TokenAuthentication.Applies(http) ? TokenAuthentication.Scheme : IdentityConstants.ApplicationScheme)
-            .AddScheme<AuthenticationSchemeOptions, TokenAuthentication>(TokenAuthentication.Scheme, null)
-            .AddApplicationCookie();
+            .AddScheme<AuthenticationSchemeOptions, TokenAuthentication>(TokenAuthentication.Scheme, null);
+        // All of Identity's cookies: ending a session signs out of every one of them, whether it was ever used or not.
+        authentication.AddIdentityCookies();
         services.ConfigureApplicationCookie(Session);
         services.AddIdentityCore<Person>(o =>
             {

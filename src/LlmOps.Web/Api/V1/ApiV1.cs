@@ -1,5 +1,4 @@
 using LlmOps.Lifecycle;
-using LlmOps.Lifecycle.Identity;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Api.V1;
@@ -24,9 +23,5 @@ public static class ApiV1
         v1.MapPeople();
         v1.MapGet("/search", (string q, int? take, SearchEverything search, CancellationToken ct) => search.FindAsync(q, Math.Clamp(take ?? 5, 1, 50), ct))
             .WithTags("Search").WithSummary("Finds anything by a part of its name.");
-        app.MapFallback("/api/{**path}", UnknownAddress).RequirePermission(Permission.Read);
     }
-
-    private static Task UnknownAddress(HttpContext http) => ApiErrors.WriteAsync(http, ErrorCode.ResourceDoesNotExist,
-        $"{http.Request.Method} {http.Request.Path} is no address of this server. See /docs/api for those that are.");
 }
