@@ -50,6 +50,7 @@ public sealed partial class ImportDialog
         if (unusable.Count > 0 && !quarantine)
         {
             (bad, good) = (unusable, usable);
+            StateHasChanged();      // the button renders itself only
             return;
         }
         rows.Position = 0;
@@ -71,8 +72,9 @@ public sealed partial class ImportDialog
             shown = uploaded.Value;
             StateHasChanged();
         }
-        uploaded = null;
         await target.FlushAsync();
+        uploaded = null;
+        StateHasChanged();
     }
 
     private async Task<(int Usable, IReadOnlyList<BadRow> Unusable)> CheckAsync(FileStream rows)

@@ -22,6 +22,7 @@ public sealed partial class ModelDescription
     private Task EditAsync()
     {
         (text, editing) = (Model.Description, true);
+        StateHasChanged();      // the button renders itself only
         return Task.CompletedTask;
     }
 
@@ -30,5 +31,6 @@ public sealed partial class ModelDescription
         await Describe.DescribeAsync(Model.Name, text.Trim(), Actor);
         await OnSaved.InvokeAsync();
         editing = false;
+        StateHasChanged();
     }
 }
