@@ -61,7 +61,7 @@ public sealed class BrowserJourneyTests
         await Expect(release.GetByText("Succeeded").First).ToBeVisibleAsync(new() { Timeout = Patient });
         await release.GotoAsync(new Uri(web.Address, "/deployments/tiny-chat?tab=playground").ToString());
         await InteractiveAsync(release);
-        await release.Locator("textarea").First.FillAsync("Define *river*.");
+        await release.GetByLabel("Message", new() { Exact = true }).FillAsync("Define *river*.");
         await release.GetByRole(AriaRole.Button, new() { Name = "Send" }).ClickAsync();
         await Expect(release.GetByText(new Regex("tokens/s")).First).ToBeVisibleAsync(new() { Timeout = 60_000 });
 

@@ -57,8 +57,9 @@ public sealed class ScreenshotTests
 
     private static async Task AskAsync(IPage page, string text)
     {
-        await page.Locator("textarea").First.FillAsync(text);
-        await page.Locator("textarea").First.PressAsync("Enter");
+        var box = page.Locator("form.chat-form input.input").First;
+        await box.FillAsync(text);
+        await box.PressAsync("Enter");
         await page.WaitForTimeoutAsync(2500);
     }
 
