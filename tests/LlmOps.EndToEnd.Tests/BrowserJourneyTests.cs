@@ -14,7 +14,20 @@ public sealed class BrowserJourneyTests
     {
         Services.Require(File.Exists(Services.Chromium));
         using var data = new TemporaryFolder();
-        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data.Path, ["Quickstart__Pipeline"] = "" }, "--quickstart");
+        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data.Path, ["Quickstart__Pipeline"] = "", ["Logging__LogLevel__Default"] = "Warning" }, "--quickstart");
+        try
+        {
+            await TravelAsync(web);
+        }
+        catch (Exception e)
+        {
+            // What the page does not show is in the server's log.
+            throw new InvalidOperationException($"{e.Message}\nThe server said last:\n{string.Join('\n', web.Output.Split('\n').TakeLast(60))}", e);
+        }
+    }
+
+    private static async Task TravelAsync(WebProcess web)
+    {
         using var playwright = await Playwright.CreateAsync();
         await using var browser = await playwright.Chromium.LaunchAsync(new()
         {
