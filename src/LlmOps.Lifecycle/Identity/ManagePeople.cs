@@ -80,13 +80,14 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
     }
 
     /// <summary>A link that lets its owner choose a password once. Only its hash is stored.</summary>
-    public async Task<string> CreateSetupTokenAsync(Guid personId, CancellationToken ct = default)
+    public async Task<string> CreateSetupTokenAsync(Guid personId, Actor actor, CancellationToken ct = default)
     {
+        actor.Require(Permission.Administer);
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         await using var db = await dbs.CreateDbContextAsync(ct);
         var now = time.GetUtcNow();
         db.SetupLinks.Add(new SetupLink { PersonId = personId, Hash = Hash(token), ExpiresAt = now.AddDays(1) });
-        db.Record(Actor.System, "create", "setup-link", personId, now);
+        db.Record(actor, "create", "setup-link", personId, now);
         await db.SaveChangesAsync(ct);
         return token;
     }

@@ -24,7 +24,7 @@ public sealed class QuickstartSetup(IDbContextFactory<LlmOpsDb> dbs, ManagePeopl
         await using var db = await dbs.CreateDbContextAsync(ct);
         var admin = await db.Users.SingleOrDefaultAsync(u => u.UserName == AdministratorName, ct)
             ?? await people.CreateAsync(AdministratorName, "Administrator", null, [Roles.Admin], Installer, ct);
-        return new(admin, admin.PasswordHash is null ? await people.CreateSetupTokenAsync(admin.Id, ct) : null, null, null);
+        return new(admin, admin.PasswordHash is null ? await people.CreateSetupTokenAsync(admin.Id, Installer, ct) : null, null, null);
     }
 
     /// <summary>The quickstart's second person: whoever starts the pipeline cannot approve it.</summary>

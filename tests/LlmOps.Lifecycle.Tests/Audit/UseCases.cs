@@ -132,12 +132,12 @@ internal static class UseCases
         ["make a set-up link"] = new("ManagePeople.CreateSetupTokenAsync", "create setup-link", Ada, async p =>
         {
             var eve = await p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], p.Ada);
-            return _ => p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id);
-        }, NeedsARole: false),
+            return a => p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id, a);
+        }),
         ["use a set-up link"] = new("ManagePeople.UseSetupTokenAsync", "set-password person", Ada, async p =>
         {
             var eve = await p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], p.Ada);
-            var token = await p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id);
+            var token = await p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id, p.Ada);
             return _ => p.Get<ManagePeople>().UseSetupTokenAsync(token, "correct horse battery");
         }, NeedsARole: false),
         ["create a token"] = new("ManageTokens.CreateAsync", "create api-token", Alice, p => Act(a => p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, a)), NeedsARole: false),

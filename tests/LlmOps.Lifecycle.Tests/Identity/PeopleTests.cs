@@ -79,7 +79,7 @@ public abstract class PeopleTests(DatabaseProvider provider) : ProductTests(prov
     public async Task SetupLink_WorksOnce()
     {
         var eve = await People.CreateAsync("eve", "Eve", null, [Roles.Admin], Product.Ada);
-        var token = await People.CreateSetupTokenAsync(eve.Id);
+        var token = await People.CreateSetupTokenAsync(eve.Id, Product.Ada);
         Assert.DoesNotContain(token, await DatabaseText.ReadAsync(Product), StringComparison.Ordinal);
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => People.UseSetupTokenAsync(token, "short"));
         await People.UseSetupTokenAsync(token, Password);
@@ -91,7 +91,7 @@ public abstract class PeopleTests(DatabaseProvider provider) : ProductTests(prov
     public async Task SetupLink_WorksOnce_WhenTwoBrowsersUseItAtOnce()
     {
         var eve = await People.CreateAsync("eve", "Eve", null, [Roles.Admin], Product.Ada);
-        var token = await People.CreateSetupTokenAsync(eve.Id);
+        var token = await People.CreateSetupTokenAsync(eve.Id, Product.Ada);
         var used = await AtOnceAsync(4, async i =>
         {
             try
@@ -112,15 +112,15 @@ public abstract class PeopleTests(DatabaseProvider provider) : ProductTests(prov
     public async Task SetupLink_TakesTheOlderOnesWithIt()
     {
         var eve = await People.CreateAsync("eve", "Eve", null, [Roles.Admin], Product.Ada);
-        var older = await People.CreateSetupTokenAsync(eve.Id);
-        await People.UseSetupTokenAsync(await People.CreateSetupTokenAsync(eve.Id), Password);
+        var older = await People.CreateSetupTokenAsync(eve.Id, Product.Ada);
+        await People.UseSetupTokenAsync(await People.CreateSetupTokenAsync(eve.Id, Product.Ada), Password);
         await RefusedAsync(ErrorCode.PermissionDenied, () => People.UseSetupTokenAsync(older, "another long password"));
     }
 
     [Fact]
     public async Task SetupLink_ExpiresAfterADay()
     {
-        var token = await People.CreateSetupTokenAsync((await People.CreateAsync("eve", "Eve", null, [Roles.Admin], Product.Ada)).Id);
+        var token = await People.CreateSetupTokenAsync((await People.CreateAsync("eve", "Eve", null, [Roles.Admin], Product.Ada)).Id, Product.Ada);
         Product.Clock.Advance(TimeSpan.FromHours(25));
         await RefusedAsync(ErrorCode.PermissionDenied, () => People.UseSetupTokenAsync(token, Password));
         await RefusedAsync(ErrorCode.PermissionDenied, () => People.UseSetupTokenAsync("made-up", Password));

@@ -12,7 +12,7 @@ public sealed class SessionTests(WebProduct product)
     public async Task SetupLink_SetsThePasswordAndSignsIn_Once()
     {
         var person = await product.Get<ManagePeople>().CreateAsync($"new{Guid.NewGuid():N}", "New", null, [Roles.Engineer], WebProduct.Admin);
-        var token = await product.Get<ManagePeople>().CreateSetupTokenAsync(person.Id);
+        var token = await product.Get<ManagePeople>().CreateSetupTokenAsync(person.Id, WebProduct.Admin);
         using var browser = product.Visitor();
         using var first = await WebProduct.PostFormAsync(browser, $"/account/setup?token={token}", new() { ["token"] = token, ["password"] = WebProduct.Password });
         Assert.Equal("/", first.Headers.Location?.OriginalString);
@@ -29,7 +29,7 @@ public sealed class SessionTests(WebProduct product)
     public async Task SetupLink_StaysGood_WhenThePasswordIsTooShort()
     {
         var person = await product.Get<ManagePeople>().CreateAsync($"new{Guid.NewGuid():N}", "New", null, [Roles.Viewer], WebProduct.Admin);
-        var token = await product.Get<ManagePeople>().CreateSetupTokenAsync(person.Id);
+        var token = await product.Get<ManagePeople>().CreateSetupTokenAsync(person.Id, WebProduct.Admin);
         using var browser = product.Visitor();
         using var refused = await WebProduct.PostFormAsync(browser, $"/account/setup?token={token}", new() { ["token"] = token, ["password"] = "short" });
         Assert.Equal($"/account/setup?error=password&token={token}", refused.Headers.Location?.OriginalString);

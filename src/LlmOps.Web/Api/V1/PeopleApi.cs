@@ -33,7 +33,7 @@ public static class PeopleApi
         people.MapPost("", async (NewPersonRequest body, ManagePeople manage, ClaimsPrincipal user, CancellationToken ct) =>
         {
             var person = await manage.CreateAsync(body.UserName, body.DisplayName, body.Password, body.Roles, user.ToActor(), ct);
-            var token = body.Password is null ? await manage.CreateSetupTokenAsync(person.Id, ct) : null;
+            var token = body.Password is null ? await manage.CreateSetupTokenAsync(person.Id, user.ToActor(), ct) : null;
             return Results.Created("/api/v1/people", new NewPerson(person.Id, person.UserName!, token is null ? null : $"/account/setup?token={token}"));
         }).RequirePermission(Permission.Administer).WithSummary("Makes an account; without a password it answers with a one-time link to choose one.");
         people.MapPut("/{id:guid}", async (Guid id, PersonRequest body, ManagePeople manage, ClaimsPrincipal user, CancellationToken ct) =>

@@ -72,7 +72,7 @@ public sealed partial class PeopleList
 
     private async Task ShowLinkAsync(Guid id, string name)
     {
-        link = $"{Navigation.BaseUri}account/setup?token={await Manage.CreateSetupTokenAsync(id)}";
+        link = $"{Navigation.BaseUri}account/setup?token={await Manage.CreateSetupTokenAsync(id, Actor)}";
         linkFor = name;
         StateHasChanged();
     }
