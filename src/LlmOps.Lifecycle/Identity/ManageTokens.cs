@@ -13,7 +13,9 @@ public sealed class ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople p
 
     public async Task<NewToken> CreateAsync(string name, IReadOnlyCollection<Permission> scopes, DateTimeOffset? expiresAt, Actor actor, CancellationToken ct = default)
     {
-        actor.Require(Permission.Read);
+        // A viewer changes nothing, and a token is a way in that outlives the session. A token that only reads makes no others either.
+        if (actor.Permissions.All(p => p == Permission.Read))
+            throw new LlmOpsException(ErrorCode.PermissionDenied, $"{actor.Name} only reads and makes no tokens. An administrator can give a role that does more under Settings.");
         if (string.IsNullOrWhiteSpace(name) || name.Length > 100)
             throw LlmOpsException.Invalid("Give the token a name of at most 100 characters, so that you know later what it is for.");
         if (scopes.Count == 0)

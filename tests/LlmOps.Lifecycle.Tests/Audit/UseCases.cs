@@ -140,7 +140,7 @@ internal static class UseCases
             var token = await p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id, p.Ada);
             return _ => p.Get<ManagePeople>().UseSetupTokenAsync(token, "correct horse battery");
         }, NeedsARole: false),
-        ["create a token"] = new("ManageTokens.CreateAsync", "create api-token", Alice, p => Act(a => p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, a)), NeedsARole: false),
+        ["create a token"] = new("ManageTokens.CreateAsync", "create api-token", Alice, p => Act(a => p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, a))),
         ["revoke a token"] = new("ManageTokens.RevokeAsync", "revoke api-token", Alice, async p =>
         {
             var made = await p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, p.Alice);
