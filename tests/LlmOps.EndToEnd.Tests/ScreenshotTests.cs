@@ -51,6 +51,10 @@ public sealed class ScreenshotTests
                 await page.WaitForTimeoutAsync(900);
                 await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
             }
+            // The playgrounds have made the first traces by now.
+            await page.GotoAsync(new Uri(web.Address, await TraceAsync(data)).ToString());
+            await page.WaitForTimeoutAsync(1500);
+            await page.ScreenshotAsync(new() { Path = Path.Combine(target, "trace" + suffix + ".png") });
             await context.CloseAsync();
         }
     }
@@ -63,11 +67,22 @@ public sealed class ScreenshotTests
         await page.WaitForTimeoutAsync(2500);
     }
 
-    private static async Task<IReadOnlyList<(string Name, string Path)>> PagesAsync(string data)
+    private static LlmOpsDb Open(string data)
     {
         var options = new DbContextOptionsBuilder<LlmOpsDb>();
         DatabaseSetup.UseSqlite(options, $"Data Source={Path.Combine(data, "llmops.db")};Mode=ReadOnly;Pooling=False");
-        await using var db = new LlmOpsDb(options.Options);
+        return new LlmOpsDb(options.Options);
+    }
+
+    private static async Task<string> TraceAsync(string data)
+    {
+        await using var db = Open(data);
+        return "/traces/" + await db.Spans.Where(s => s.ParentSpanId == null).OrderByDescending(s => s.StartedAt).Select(s => s.TraceId).FirstAsync();
+    }
+
+    private static async Task<IReadOnlyList<(string Name, string Path)>> PagesAsync(string data)
+    {
+        await using var db = Open(data);
         var model = await db.Models.Select(m => m.Name).FirstAsync();
         var datasets = await db.DatasetVersions.Include(v => v.Dataset).ToListAsync();
         var preference = datasets.First(d => d.Dataset!.Kind == Lifecycle.Datasets.DatasetKind.Preference).Dataset!.Name;
@@ -79,7 +94,6 @@ public sealed class ScreenshotTests
         var approval = await db.Approvals.Select(a => a.Id).FirstAsync();
         var chat = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Chat).Select(d => d.Name).FirstAsync();
         var rag = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Rag).Select(d => d.Name).FirstAsync();
-        var trace = await db.Spans.Select(s => s.TraceId).FirstOrDefaultAsync();
         List<(string, string)> pages =
         [
             ("home", "/"), ("models", "/models"), ("model", $"/models/{model}"), ("version", $"/models/{model}/3"), ("datasets", "/datasets"),
@@ -90,8 +104,6 @@ public sealed class ScreenshotTests
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
             ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("audit", "/audit"), ("settings", "/settings"), ("search", "/"),
         ];
-        if (trace is not null)
-            pages.Add(("trace", $"/traces/{trace}"));
         return pages;
     }
 }
