@@ -1,1 +1,5 @@
-return 0;
+using BenchmarkDotNet.Running;
+using LlmOps.Benchmarks;
+
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- --filter '*'
+BenchmarkSwitcher.FromAssembly(typeof(TextBenchmarks).Assembly).Run(args);
