@@ -5,9 +5,6 @@ using LlmOps.Lifecycle.Datasets;
 
 namespace LlmOps.Worker;
 
-/// <summary>A text of a corpus.</summary>
-public sealed record CorpusText(string Text, string? Headword);
-
 /// <summary>Reads the rows of a frozen dataset version.</summary>
 public sealed class DatasetFiles(ArtifactStore artifacts)
 {

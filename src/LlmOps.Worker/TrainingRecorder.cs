@@ -51,9 +51,8 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, Hints hints, Worke
 
     private static async Task<Guid> StartRunAsync(JobContext job, StageSpec spec, StageParameters parameters, CancellationToken ct)
     {
-        var values = StageFields.Of(StageKinds.Get(job.Job.Kind)).ToDictionary(f => f.Name, f => (f.Name, f.Default));
         var given = System.Text.Json.JsonSerializer.SerializeToElement(parameters, parameters.GetType(), Json.Options);
-        var named = given.EnumerateObject().Where(p => values.ContainsKey(p.Name)).ToDictionary(p => p.Name, p => p.Value.ToString());
+        var named = given.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString());
         Guid id = default;
         await job.SaveAsync(async db => id = (await db.EnsureRunAsync(spec.PipelineName, spec.StageName, job.JobId, job.Actor.Name, named, job.Time.GetUtcNow(), ct)).Id, ct);
         return id;

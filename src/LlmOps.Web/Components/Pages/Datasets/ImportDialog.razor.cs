@@ -80,8 +80,7 @@ public sealed partial class ImportDialog
     private async Task<(int Usable, IReadOnlyList<BadRow> Unusable)> CheckAsync(FileStream rows)
     {
         rows.Position = 0;
-        using var view = new KeptOpen(rows);
-        var (usable, unusable) = await DatasetRows.ReadAsync(view, kind, CancellationToken.None);
+        var (usable, unusable) = await DatasetRows.ReadAsync(rows, kind, CancellationToken.None);
         return (usable.Count, unusable);
     }
 }
