@@ -6,8 +6,10 @@ using LlmOps.Engines.Onnx.Wire;
 namespace LlmOps.Engines.Onnx;
 
 /// <summary>Writes a graph and streams its weights: at any time only the tensor at hand is in memory.</summary>
-internal sealed class OnnxWriter(string folder) : IDisposable
+internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.FileName) : IDisposable
 {
+    private readonly string dataFile = $"{fileName}.data";
+    private readonly Dictionary<(MappedFile File, long Offset, long Length), long> copied = [];
     // Small tensors stay inline: one file is easier to read than offsets, and ONNX Runtime needs shapes before it maps anything.
     private const int InlineBelowBytes = 1024;
     // Page alignment lets ONNX Runtime map each tensor instead of copying it.
@@ -25,13 +27,49 @@ internal sealed class OnnxWriter(string folder) : IDisposable
             tensor.RawData = ByteString.CopyFrom(bytes);
             return tensor;
         }
-        data ??= new FileStream(Path.Combine(folder, OnnxModel.DataFileName), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
-        data.Write(new byte[(Alignment - data.Position % Alignment) % Alignment]);
-        tensor.DataLocation = 1;
-        foreach (var (key, value) in new[] { ("location", OnnxModel.DataFileName), ("offset", Text(data.Position)), ("length", Text(bytes.Length)) })
-            tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
-        data.Write(bytes);
+        Place(tensor, bytes.Length).Write(bytes);
         return tensor;
+    }
+
+    /// <summary>Moves an external tensor into this writer's data file; its size is bounded by the disk only. The tensor is changed to say where it lies now.</summary>
+    public void CopyExternal(TensorProto tensor, MappedFile file, long offset, long length)
+    {
+        // Tensors may share bytes, for example tied weights.
+        if (!copied.TryGetValue((file, offset, length), out var place))
+        {
+            var target = Open();
+            copied[(file, offset, length)] = place = target.Position;
+            for (long done = 0; done < length;)
+            {
+                var part = (int)Math.Min(length - done, 1 << 24);
+                target.Write(file.Span(offset + done, part));
+                done += part;
+            }
+        }
+        Refer(tensor, place, length);
+    }
+
+    private FileStream Place(TensorProto tensor, long length)
+    {
+        var target = Open();
+        Refer(tensor, target.Position, length);
+        return target;
+    }
+
+    private FileStream Open()
+    {
+        data ??= new FileStream(Path.Combine(folder, dataFile), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
+        data.Write(new byte[(Alignment - data.Position % Alignment) % Alignment]);
+        return data;
+    }
+
+    private void Refer(TensorProto tensor, long offset, long length)
+    {
+        tensor.DataLocation = 1;
+        foreach (var old in tensor.ExternalData.Where(e => e.Key is "location" or "offset" or "length").ToList())
+            tensor.ExternalData.Remove(old);
+        foreach (var (key, value) in new[] { ("location", dataFile), ("offset", Text(offset)), ("length", Text(length)) })
+            tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
 
         static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
     }
@@ -40,7 +78,7 @@ internal sealed class OnnxWriter(string folder) : IDisposable
     public void Save(ModelProto model)
     {
         data?.Flush(flushToDisk: true);
-        using var file = new FileStream(Path.Combine(folder, OnnxModel.FileName), FileMode.CreateNew, FileAccess.Write);
+        using var file = new FileStream(Path.Combine(folder, fileName), FileMode.CreateNew, FileAccess.Write);
         model.WriteTo(file);
         file.Flush(flushToDisk: true);
     }

@@ -37,7 +37,7 @@ public sealed record BlockwiseRtn(int Bits = 4, int BlockSize = 32, bool Symmetr
                 QuantizeProduct(rewrite, product, bits);
             progress?.Report((i + 1.0) / rewrite.Products.Count);
         }
-        foreach (var (node, table) in rewrite.Lookups.ToList())
+        foreach (var (node, table) in rewrite.Lookups)
             QuantizeLookup(rewrite, node, table);
         return rewrite.Finish(ToString(), ct);
     }

@@ -11,14 +11,15 @@ namespace LlmOps.Engines.Quantization;
 /// </summary>
 /// <param name="PerChannel">One scale per output column instead of one per matrix: closer to the original at the same speed class.</param>
 /// <param name="ReduceRange">7-bit weights, for processors with AVX2 or AVX-512 but without VNNI, where 8-bit products can saturate.</param>
-public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = false) : QuantizationPass
+/// <param name="Exclude">Nodes that stay in floating point.</param>
+public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = false, ExclusionRules? Exclude = null) : QuantizationPass
 {
     private int Limit => ReduceRange ? 63 : 127;
 
     /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
-        using var rewrite = new GraphRewrite(sourceFolder, targetFolder);
+        using var rewrite = new GraphRewrite(sourceFolder, targetFolder, Exclude);
         if (rewrite.Products.Count == 0)
             throw new UnsupportedModelException("No MatMul of the graph has a constant 2-D float weight: there is nothing to quantize.");
         var activations = new HashSet<string>();
@@ -28,7 +29,7 @@ public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = fals
             QuantizeProduct(rewrite, product, activations);
             progress?.Report((i + 1.0) / rewrite.Products.Count);
         }
-        foreach (var (node, table) in rewrite.Lookups.ToList())
+        foreach (var (node, table) in rewrite.Lookups)
             QuantizeLookup(rewrite, node, table);
         return rewrite.Finish(ToString(), ct);
     }

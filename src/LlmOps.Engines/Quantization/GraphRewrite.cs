@@ -16,30 +16,57 @@ internal sealed record WeightProduct(NodeProto Node, TensorProto Weight, bool Ou
 /// </summary>
 internal sealed class GraphRewrite : IDisposable
 {
-    private readonly string sourceFolder;
+    private readonly string source;
+    private readonly List<(NodeProto Node, TensorProto Table)> lookups;
     private readonly StagedFolder staged;
     private readonly OnnxWriter writer;
     private readonly Dictionary<NodeProto, NodeProto[]> replacements = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, TensorProto> added = [];
 
-    public GraphRewrite(string sourceFolder, string targetFolder)
+    /// <param name="source">A folder with model.onnx, or any ONNX file.</param>
+    /// <param name="targetFolder">Appears only when complete.</param>
+    /// <param name="exclude">Nodes that are no <see cref="Products"/> or <see cref="Lookups"/>; those that would have been count as skipped.</param>
+    public GraphRewrite(string source, string targetFolder, ExclusionRules? exclude = null)
     {
-        this.sourceFolder = sourceFolder;
-        Model = OnnxModel.Load(sourceFolder);
-        staged = new StagedFolder(sourceFolder, targetFolder);
+        (exclude ?? ExclusionRules.None).EnsureValid();
+        this.source = source;
+        Exclude = exclude ?? ExclusionRules.None;
+        Model = OnnxModel.Load(source);
+        GraphCheck.Ensure(Model);
+        PlainForm.Make(Model);
+        staged = new StagedFolder(Directory.Exists(source) ? source : Model.Folder, targetFolder);
         writer = new OnnxWriter(staged.Path);
-        Products = [.. Model.Proto.Graph.Node.Select(Product).OfType<WeightProduct>()];
+        Products = Kept(Model.Proto.Graph.Node.Select(Product).OfType<WeightProduct>(), p => p.Node);
+        lookups = Kept(Model.Proto.Graph.Node.Where(node => node.OpType == "Gather" && node.Integer("axis", 0) == 0 && Constant(node, 0) is not null)
+            .Select(node => (Node: node, Table: Constant(node, 0)!)), l => l.Node);
     }
 
     public OnnxModel Model { get; }
+    public ExclusionRules Exclude { get; }
     public IReadOnlyList<WeightProduct> Products { get; }
     public List<string> Notes { get; } = [];
     public int Skipped { get; set; }
 
     /// <summary>Lookups in a constant floating-point table [rows, width].</summary>
-    public IEnumerable<(NodeProto Node, TensorProto Table)> Lookups => Model.Proto.Graph.Node
-        .Where(node => node.OpType == "Gather" && node.Integer("axis", 0) == 0 && Constant(node, 0) is not null)
-        .Select(node => (node, Constant(node, 0)!));
+    public IReadOnlyList<(NodeProto Node, TensorProto Table)> Lookups => lookups;
+
+    /// <summary>Those that no exclusion rule names; the others are counted and noted.</summary>
+    public List<T> Kept<T>(IEnumerable<T> found, Func<T, NodeProto> node)
+    {
+        var kept = new List<T>();
+        foreach (var item in found)
+            if (Exclude.Excludes(node(item)))
+                Skip(node(item), "stays as it is, as an exclusion rule asks");
+            else
+                kept.Add(item);
+        return kept;
+    }
+
+    public void Skip(NodeProto node, string why)
+    {
+        Skipped++;
+        Notes.Add($"{node.Title()}: {why}.");
+    }
 
     public bool IsAdded(string name) => added.ContainsKey(name);
 
@@ -63,21 +90,24 @@ internal sealed class GraphRewrite : IDisposable
         var used = UsedNames(graph);
         var kept = graph.Initializer.Where(tensor => used.Contains(tensor.Name)).ToList();
         graph.Initializer.Clear();
-        foreach (var tensor in kept)
+        graph.Initializer.AddRange(kept);
+        foreach (var tensor in Model.Proto.AllTensors().Where(t => t.DataLocation == 1))
         {
             ct.ThrowIfCancellationRequested();
-            graph.Initializer.Add(tensor.DataLocation == 1 ? writer.WriteBytes(tensor.Name, tensor.DataType, tensor.Dims, Model.Bytes(tensor)) : tensor);
+            var (file, offset, length) = Model.ExternalRange(tensor);
+            writer.CopyExternal(tensor, file, offset, length);
         }
         graph.Initializer.AddRange(added.Values);
         if (Model.Proto.OpsetImport.All(o => o.Domain != Nodes.Contrib))
             Model.Proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Nodes.Contrib, Version = 1 });
-        Model.Proto.MetadataProps.Add(new StringStringEntryProto { Key = "llmops.quantization", Value = recipe });
+        Model.Proto.AddMetadata("llmops.quantization", recipe);
+        var before = Model.SizeOnDisk();
         writer.Save(Model.Proto);
         writer.Dispose();
-        staged.CopyCompanions(sourceFolder);
+        staged.CopyCompanions(Model.Folder);
 
-        var difference = ReloadCheck.Compare(sourceFolder, staged.Path, new SessionSettings(), ct);
-        var report = new QuantizationReport(replacements.Count, Skipped, OnnxModel.SizeBytes(sourceFolder), OnnxModel.SizeBytes(staged.Path),
+        var difference = ReloadCheck.Compare(source, staged.Path, new SessionSettings(), ct);
+        var report = new QuantizationReport(replacements.Count, Skipped, before, OnnxModel.SizeBytes(staged.Path),
             difference.RelativeL2, difference.ArgmaxAgreement, Notes);
         staged.Commit();
         return report;

@@ -119,6 +119,39 @@ public sealed class QuantizationTests(ExportedModels models)
     }
 
     [Fact]
+    public void Run_LeavesExcludedNodesAlone()
+    {
+        var target = models.New();
+        var pass = new DynamicInt8(Exclude: new(Names: [@"layers\.0/mlp"], OpTypes: ["Gather"]));
+
+        var report = pass.Run(models.TiedOnnx, target, ct: Ct);
+
+        using var model = OnnxModel.Load(target);
+        var left = model.Proto.Graph.Node.Where(n => n.OpType is "MatMul" or "FusedMatMul" or "Gather").Select(n => n.Name);
+        Assert.Equal((8, 4), (report.Quantized, report.Skipped));
+        Assert.All(left, name => Assert.True(name.Contains("layers.0/mlp", StringComparison.Ordinal) || name.Contains("Gather", StringComparison.Ordinal), name));
+        Assert.Contains(report.Notes, note => note.Contains("/model/layers.0/mlp/", StringComparison.Ordinal) && note.Contains("exclusion rule", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void ExclusionRules_AreEqualByValue_AndSurviveJson()
+    {
+        QuantizationPass pass = new DynamicInt8(Exclude: new(["a", "b"], ["Conv"]));
+
+        Assert.Equal(pass, JsonSerializer.Deserialize<QuantizationPass>(JsonSerializer.Serialize(pass)));
+        Assert.NotEqual(pass, new DynamicInt8(Exclude: new(["a"], ["Conv"])));
+    }
+
+    [Theory, InlineData("("), InlineData(@"(a)\1")]
+    public void ExclusionRules_RefuseARuleBeforeAnyWork(string rule)
+    {
+        var target = models.New();
+
+        Assert.Throws<ArgumentException>(() => new DynamicInt8(Exclude: new([rule])).Run(models.TiedOnnx, target, ct: Ct));
+        Assert.False(Directory.Exists(target));
+    }
+
+    [Fact]
     public void Run_WorksOnAnOptimisedGraphToo()
     {
         var (optimised, target) = (models.New(), models.New());
