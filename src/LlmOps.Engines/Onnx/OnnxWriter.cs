@@ -14,6 +14,7 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
     private const int InlineBelowBytes = 1024;
     // Page alignment lets ONNX Runtime map each tensor instead of copying it.
     private const int Alignment = 4096;
+    private readonly HashSet<string> constants = [];
     private FileStream? data;
 
     public TensorProto Write<T>(string name, int type, long[] dims, ReadOnlySpan<T> values) where T : unmanaged =>
@@ -72,6 +73,14 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
             tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
 
         static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Adds a small constant to the graph unless it is there already, and returns its name.</summary>
+    public string Constant<T>(GraphProto graph, string name, int type, long[] dims, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        if (constants.Add(name))
+            graph.Initializer.Add(Write(name, type, dims, values));
+        return name;
     }
 
     /// <summary>Writes the graph file; weights are on disk before the graph that refers to them.</summary>
