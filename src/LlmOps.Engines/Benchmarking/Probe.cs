@@ -1,35 +1,29 @@
-using System.Diagnostics;
-using System.Reflection;
 using System.Text.Json;
+using LlmOps.Engines.Inference;
 
 namespace LlmOps.Engines.Benchmarking;
 
 /// <summary>
-/// Measures a model in processes of its own: memory and start-up inside a running server would be the server's. The process is this
-/// program again, which therefore calls <see cref="TryMain"/> first.
+/// Looks at a model in processes of its own: memory and start-up inside a running server would be the server's, and a written model is
+/// proven only where nothing of its making is left. The process is this program again, which therefore calls <see cref="TryMain"/> first.
 /// </summary>
 public static class Probe
 {
-    private const string Argument = "--probe", ResultMark = "probe-result:", ErrorMark = "probe-error:";
+    internal const string MeasureArgument = "--probe", CompareArgument = "--probe-compare";
 
-    /// <summary>To be called before anything else in <c>Main</c>: when the arguments ask for a measurement, makes it and prints the result.</summary>
+    /// <summary>Whether this program can be started again to look at a model: its <c>Main</c> has called <see cref="TryMain"/>.</summary>
+    public static bool HasEntry { get; private set; }
+
+    /// <summary>
+    /// To be called before anything else in <c>Main</c>: when the arguments ask for a measurement or for the check of a written model, makes
+    /// it and prints the result.
+    /// </summary>
     /// <returns>True when the program has done its work and should end.</returns>
     public static bool TryMain(string[] args)
     {
-        if (args is not [Argument, var json])
-            return false;
-        try
-        {
-            var request = JsonSerializer.Deserialize<ProbeRequest>(json) ?? throw new ArgumentException("The request is empty.");
-            Console.WriteLine(ResultMark + JsonSerializer.Serialize(ProbeMeasurement.Take(request)));
-        }
-        catch (Exception e)
-        {
-            // The parent process turns this into an exception of its own.
-            Console.WriteLine(ErrorMark + JsonSerializer.Serialize($"{e.GetType().Name}: {e.Message}"));
-            Environment.ExitCode = 1;
-        }
-        return true;
+        HasEntry = true;
+        return args is [MeasureArgument, var measure] ? FreshProcess.Answer<ProbeRequest, ProbeMeasurement>(measure, ProbeMeasurement.Take)
+            : args is [CompareArgument, var compare] && FreshProcess.Answer<ReloadRequest, ReloadDifference>(compare, ReloadCheck.CompareHere);
     }
 
     /// <summary>Starts one process per repeat, one after the other.</summary>
@@ -45,42 +39,9 @@ public static class Probe
         var json = JsonSerializer.Serialize(request with { Folder = Path.GetFullPath(request.Folder) });
         if (request.Program is { } program && !File.Exists(program))
             throw new ArgumentException($"There is no program '{Path.GetFileName(program)}' to measure with.", nameof(request));
-        var taken = Enumerable.Range(0, request.Repeats).Select(_ => RunOnce(request.Program, json, ct)).ToList();
+        var taken = Enumerable.Range(0, request.Repeats).Select(_ => FreshProcess.Run<ProbeMeasurement>(request.Program, MeasureArgument, json, ct)).ToList();
         double[] All(Func<ProbeMeasurement, double> value) => [.. taken.Select(value)];
         return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), [.. taken.Select(m => m.DecodeTokensPerSecond).OfType<double>()],
             All(m => m.LatencyMs), All(m => m.PeakMemoryBytes), All(m => m.BaselineMemoryBytes));
-    }
-
-    private static ProcessStartInfo Command(string? named, string json)
-    {
-        var own = Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is unknown.");
-        var underDotnet = Path.GetFileNameWithoutExtension(own) == "dotnet";
-        var library = named is null ? (underDotnet ? Assembly.GetEntryAssembly()!.Location : null)
-            : named.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) ? named : null;
-        var program = library is null ? named ?? own : underDotnet ? own : "dotnet";
-        return new ProcessStartInfo(program, [.. library is null ? Array.Empty<string>() : [library], Argument, json])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-    }
-
-    private static ProbeMeasurement RunOnce(string? program, string json, CancellationToken ct)
-    {
-        ct.ThrowIfCancellationRequested();
-        var start = Command(program, json);
-        using var process = Process.Start(start)!;
-        using var cancelled = ct.Register(() => process.Kill(entireProcessTree: true));
-        // Read beside each other: a full pipe would stop the process.
-        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.TrimEntries);
-        process.WaitForExit();
-        ct.ThrowIfCancellationRequested();
-        if (lines.FirstOrDefault(line => line.StartsWith(ResultMark, StringComparison.Ordinal)) is { } result)
-            return JsonSerializer.Deserialize<ProbeMeasurement>(result[ResultMark.Length..])!;
-        var error = lines.FirstOrDefault(line => line.StartsWith(ErrorMark, StringComparison.Ordinal));
-        throw new InvalidModelException(error is null
-            ? $"The measuring process ended with code {process.ExitCode} and no result. {errors.Result.Trim()}"
-            : $"The measuring process failed: {JsonSerializer.Deserialize<string>(error[ErrorMark.Length..])}");
     }
 }

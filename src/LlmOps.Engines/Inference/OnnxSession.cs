@@ -12,9 +12,16 @@ internal static class OnnxSession
         var path = Path.Combine(folder, OnnxModel.FileName);
         if (!File.Exists(path))
             throw new InvalidModelException($"There is no {OnnxModel.FileName} in '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
-        OptimizationRecord.EnsureUsableHere(folder);
+        return OpenFile(path, settings);
+    }
+
+    public static InferenceSession OpenFile(string path, SessionSettings settings)
+    {
+        if (!File.Exists(path))
+            throw new InvalidModelException($"There is no file '{Path.GetFileName(path)}'.");
+        OptimizationRecord.EnsureUsableHere(Path.GetDirectoryName(path)!);
         using var options = Options(settings);
-        return Translate(() => new InferenceSession(path, options));
+        return Translate(() => new InferenceSession(path, options), Path.GetFileName(path));
     }
 
     public static SessionOptions Options(SessionSettings settings)
@@ -44,7 +51,7 @@ internal static class OnnxSession
         _ => throw new ArgumentException($"'{name}' is no optimisation level; use None, Basic, Extended, Layout or All."),
     };
 
-    public static T Translate<T>(Func<T> open)
+    public static T Translate<T>(Func<T> open, string label = "the model")
     {
         try
         {
@@ -52,7 +59,7 @@ internal static class OnnxSession
         }
         catch (OnnxRuntimeException e)
         {
-            throw new InvalidModelException($"ONNX Runtime cannot use {OnnxModel.FileName}: {e.Message}");
+            throw new InvalidModelException($"ONNX Runtime cannot use {label}: {e.Message}");
         }
     }
 }

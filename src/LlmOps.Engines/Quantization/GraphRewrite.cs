@@ -108,7 +108,7 @@ internal sealed class GraphRewrite : IDisposable
 
         var difference = ReloadCheck.Compare(source, staged.Path, new SessionSettings(), ct);
         var report = new QuantizationReport(replacements.Count, Skipped, before, OnnxModel.SizeBytes(staged.Path),
-            difference.RelativeL2, difference.ArgmaxAgreement, Notes);
+            difference.RelativeL2, difference.ArgmaxAgreement, difference.Note is { } note ? [.. Notes, note] : Notes, difference.FreshProcess);
         staged.Commit();
         return report;
     }

@@ -21,7 +21,7 @@ public abstract record QuantizationPass
     public abstract QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default);
 }
 
-/// <summary>What a quantization did, and how far the result is from its source on random tokens.</summary>
+/// <summary>What a quantization did, and how far the result is from its source on random tokens, or random inputs when it is no decoder.</summary>
 /// <param name="Quantized">Nodes that now read quantized weights.</param>
 /// <param name="Skipped">Nodes with floating-point weights that stayed as they were; the notes say why.</param>
 /// <param name="SourceBytes">Graph and weights before.</param>
@@ -29,4 +29,6 @@ public abstract record QuantizationPass
 /// <param name="RelativeL2">Norm of the logit difference over the norm of the source's logits. Random tokens are not text: quality needs an evaluation.</param>
 /// <param name="ArgmaxAgreement">Share of positions with the same most likely token, 0 to 1, on the same tokens.</param>
 /// <param name="Notes">Decisions and exceptions, in words.</param>
-public sealed record QuantizationReport(int Quantized, int Skipped, long SourceBytes, long TargetBytes, double RelativeL2, double ArgmaxAgreement, IReadOnlyList<string> Notes);
+/// <param name="FreshProcess">The result was loaded and run in a process of its own; false when this program does not call <see cref="Benchmarking.Probe.TryMain"/>.</param>
+public sealed record QuantizationReport(int Quantized, int Skipped, long SourceBytes, long TargetBytes, double RelativeL2, double ArgmaxAgreement, IReadOnlyList<string> Notes,
+    bool FreshProcess = false);
