@@ -8,51 +8,53 @@ namespace LlmOps.Engines.Quantization;
 /// <param name="Blocks">Blocks of a row, the last one padded.</param>
 internal sealed record PackedBlocks(byte[] Values, float[] Scales, byte[]? ZeroPoints, int Rows, int Blocks);
 
-/// <summary>Round-to-nearest quantization in the layout of com.microsoft.MatMulNBits: w ≈ (q − zero point) · scale.</summary>
+/// <summary>Round-to-nearest quantization of a matrix, block by block; rows in parallel, in bands that fit into the cache.</summary>
 internal static class BlockPacking
 {
-    public static PackedBlocks Pack(float[] weights, int rows, int width, int bits, int block, bool symmetric)
+    /// <summary>Packs an array [rows, width] or, when transposed, [width, rows].</summary>
+    public static unsafe PackedBlocks Pack(ReadOnlySpan<float> weights, int rows, int width, BlockRounding rounding, bool transposed = false, CancellationToken ct = default)
     {
-        int blocks = (width + block - 1) / block, blob = block * bits / 8, top = (1 << bits) - 1, middle = 1 << (bits - 1);
-        var values = new byte[(long)rows * blocks * blob];
-        var scales = new float[rows * blocks];
-        var zeros = symmetric ? null : new byte[rows * blocks];
-        Parallel.For(0, rows, row =>
+        fixed (float* data = weights)
+            return Pack(new MatrixView(data, rows, width, transposed), rounding, ct);
+    }
+
+    /// <exception cref="InvalidModelException">A weight is NaN or infinite.</exception>
+    public static PackedBlocks Pack(MatrixView weights, BlockRounding rounding, CancellationToken ct = default)
+    {
+        int blocks = (weights.Width + rounding.Block - 1) / rounding.Block, padded = blocks * rounding.Block, rows = weights.Rows;
+        // Rows a power of two apart would fall into the same few lines of the first-level cache.
+        var stride = padded + 16;
+        var packed = new PackedBlocks(new byte[checked(rows * blocks * (rounding.Block * rounding.Bits / 8))], new float[rows * blocks],
+            rounding.Symmetric ? null : new byte[rows * blocks], rows, blocks);
+        // What lies past the matrix's edge stays 0 in the buffer and so becomes the zero point, which stands for 0.
+        Parallel.For(0, (rows + MatrixView.Band - 1) / MatrixView.Band, new ParallelOptions { CancellationToken = ct }, () => new float[MatrixView.Band * stride], (band, _, buffer) =>
         {
-            for (var b = 0; b < blocks; b++)
-            {
-                int start = b * block, at = row * blocks + b;
-                var part = weights.AsSpan(row * width + start, Math.Min(block, width - start));
-                var (scale, zero) = symmetric ? Symmetric(part, middle) : Asymmetric(part, top, middle);
-                scales[at] = scale;
-                if (zeros is not null)
-                    zeros[at] = (byte)zero;
-                for (var i = 0; i < block; i++) // past the matrix's edge the zero point itself, which stands for 0
-                {
-                    var q = i < part.Length && scale != 0 ? Math.Clamp((int)MathF.Round(part[i] / scale) + zero, 0, top) : zero;
-                    values[at * blob + i * bits / 8] |= (byte)(q << (i * bits % 8));
-                }
-            }
-        });
-        return new(values, scales, zeros, rows, blocks);
+            var first = band * MatrixView.Band;
+            var count = Math.Min(MatrixView.Band, rows - first);
+            weights.CopyRows(first, count, buffer, stride);
+            for (var row = 0; row < count; row++)
+                PackRow(buffer.AsSpan(row * stride, padded), rounding, packed, first + row);
+            return buffer;
+        }, _ => { });
+        if (packed.Scales.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) is >= 0 and var bad)
+            throw new InvalidModelException($"Row {bad / blocks} of the weights holds NaN or infinity.");
+        return packed;
     }
 
-    // The weight of largest magnitude, sign included, maps to 0: -2^(bits-1) has no positive twin, so the range is used fully.
-    private static (float Scale, int Zero) Symmetric(ReadOnlySpan<float> part, int middle)
+    /// <summary>Rounds one row, whose width is padded to whole blocks.</summary>
+    public static void PackRow(ReadOnlySpan<float> row, BlockRounding rounding, PackedBlocks into, int index, ReadOnlySpan<float> importance = default)
     {
-        float largest = 0;
-        foreach (var w in part)
-            largest = Math.Abs(w) > Math.Abs(largest) ? w : largest;
-        return (largest / -middle, middle);
-    }
-
-    private static (float Scale, int Zero) Asymmetric(ReadOnlySpan<float> part, int top, int middle)
-    {
-        float low = 0, high = 0; // zero stays exact
-        foreach (var w in part)
-            (low, high) = (Math.Min(low, w), Math.Max(high, w));
-        var scale = (high - low) / top;
-        return scale == 0 ? (0, middle) : (scale, Math.Clamp((int)MathF.Round(-low / scale), 0, top));
+        int block = rounding.Block, blob = block * rounding.Bits / 8;
+        for (var b = 0; b < into.Blocks; b++)
+        {
+            var at = index * into.Blocks + b;
+            var part = row.Slice(b * block, block);
+            var (scale, zero) = rounding.Fit(part, importance.IsEmpty ? default : importance.Slice(b * block, block));
+            into.Scales[at] = scale;
+            if (into.ZeroPoints is not null)
+                into.ZeroPoints[at] = (byte)zero;
+            rounding.Pack(part, scale, zero, into.Values.AsSpan(at * blob, blob));
+        }
     }
 
     /// <summary>Zero points [rows, blocks] packed as MatMulNBits reads them: each row starts at a byte, low bits first.</summary>

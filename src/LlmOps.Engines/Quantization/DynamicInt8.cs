@@ -20,8 +20,7 @@ public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = fals
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
         using var rewrite = new GraphRewrite(sourceFolder, targetFolder, Exclude);
-        if (rewrite.Products.Count == 0)
-            throw new UnsupportedModelException("No MatMul of the graph has a constant 2-D float weight: there is nothing to quantize.");
+        rewrite.EnsureProducts();
         var activations = new HashSet<string>();
         foreach (var (i, product) in rewrite.Products.Index())
         {
@@ -31,7 +30,7 @@ public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = fals
         }
         foreach (var (node, table) in rewrite.Lookups)
             QuantizeLookup(rewrite, node, table);
-        return rewrite.Finish(ToString(), ct);
+        return rewrite.Finish(Recipe, ct);
     }
 
     private void QuantizeProduct(GraphRewrite rewrite, WeightProduct product, HashSet<string> activations)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Onnx.Wire;
@@ -79,6 +80,34 @@ internal sealed class GraphRewrite : IDisposable
     }
 
     public void Replace(NodeProto node, params NodeProto[] by) => replacements[node] = by;
+
+    /// <exception cref="UnsupportedModelException">There is nothing to quantize.</exception>
+    public void EnsureProducts()
+    {
+        if (Products.Count == 0)
+            throw new UnsupportedModelException("No MatMul of the graph has a constant 2-D float weight: there is nothing to quantize.");
+    }
+
+    /// <summary>Rounds a matrix from where it lies; the packed result is all that is held.</summary>
+    /// <param name="tensor">32-bit floats, [rows, width] or, when transposed, [width, rows].</param>
+    /// <param name="rows">Outputs of the product.</param>
+    /// <param name="width">Inputs of the product, along which blocks run.</param>
+    /// <param name="transposed">Whether the tensor's order is that of a MatMul.</param>
+    /// <param name="rounding">Bits, block and search.</param>
+    /// <param name="ct">Stops between two bands of rows.</param>
+    /// <exception cref="InvalidModelException">A weight is NaN or infinite; the message names the tensor.</exception>
+    public PackedBlocks Pack(TensorProto tensor, int rows, int width, bool transposed, BlockRounding rounding, CancellationToken ct)
+    {
+        var values = MemoryMarshal.Cast<byte, float>(Model.Bytes(tensor));
+        try
+        {
+            return BlockPacking.Pack(values, rows, width, rounding, transposed, ct);
+        }
+        catch (InvalidModelException e)
+        {
+            throw new InvalidModelException($"Tensor '{tensor.Name}': {e.Message}");
+        }
+    }
 
     /// <summary>Writes the graph with the tensors that it still needs, opens and runs it, and moves it to its place.</summary>
     public QuantizationReport Finish(string recipe, CancellationToken ct)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace LlmOps.Engines.Quantization;
@@ -8,6 +9,9 @@ namespace LlmOps.Engines.Quantization;
 [JsonDerivedType(typeof(BlockwiseRtn), "blockwise-rtn")]
 public abstract record QuantizationPass
 {
+    /// <summary>Kind and options as JSON, as they are kept in the graph's metadata.</summary>
+    protected string Recipe => JsonSerializer.Serialize(this);
+
     /// <summary>
     /// Reads an exported (or graph-optimised) ONNX folder and writes a quantized one. The result is opened and run before it appears
     /// under its name.

@@ -76,7 +76,7 @@ public sealed class QuantizationTests(ExportedModels models)
 
     private static float[] Restore(float[] weights, int rows, int width, int bits, int block, bool symmetric)
     {
-        var packed = BlockPacking.Pack(weights, rows, width, bits, block, symmetric);
+        var packed = BlockPacking.Pack(weights, rows, width, new(bits, block, symmetric));
         var blob = block * bits / 8;
         return [.. Enumerable.Range(0, rows * width).Select(n =>
         {
@@ -214,7 +214,7 @@ public sealed class QuantizationTests(ExportedModels models)
 
         var restored = Restore(weights, 3, 40, bits, 16, symmetric); // 40 is no multiple of 16: the last block is padded
 
-        var scales = BlockPacking.Pack(weights, 3, 40, bits, 16, symmetric).Scales;
+        var scales = BlockPacking.Pack(weights, 3, 40, new(bits, 16, symmetric)).Scales;
         for (var n = 0; n < weights.Length; n++)
         {
             var step = Math.Abs(scales[n / 40 * 3 + n % 40 / 16]);
