@@ -16,7 +16,7 @@ public sealed class ReferenceLlama : ICausalModel
     {
         using var checkpoint = CheckpointFolder.Open(hfFolder);
         config = checkpoint.Config;
-        foreach (var (name, _) in LlamaTensors.Expected(config))
+        foreach (var (name, _) in DecoderTensors.Expected(config))
             weights[name] = [.. checkpoint.Weights.ReadFloat32(name).Select(w => (double)w)];
     }
 

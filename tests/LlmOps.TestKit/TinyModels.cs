@@ -17,12 +17,17 @@ public static class TinyModels
     /// <summary>Writes config.json, model.safetensors and a tokenizer; the same seed gives the same weights.</summary>
     public static ModelConfig WriteLlama(string folder, int seed = 1, bool tied = true, int context = 96)
     {
+        return Write(folder, Config(tied, context), seed);
+    }
+
+    /// <summary>The same for any configuration; norm weights are around what leaves a value as it is.</summary>
+    public static ModelConfig Write(string folder, ModelConfig config, int seed)
+    {
         Directory.CreateDirectory(folder);
-        var config = Config(tied, context);
         config.Write(folder);
         var random = new Random(seed);
         SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"),
-            LlamaTensors.Expected(config).Select(t => (t.Name, t.Shape, Values(random, t.Name, t.Shape))).ToList());
+            DecoderTensors.Expected(config).Select(t => (t.Name, t.Shape, Values(random, t.Name, t.Shape, config.Family.NormAddsOne))).ToList());
         Tokenizer().Save(folder);
         return config;
     }
@@ -35,15 +40,17 @@ public static class TinyModels
     ]);
 
     // Norms around one; matrices scaled by their width, so that activations and logits keep the size of a trained model's.
-    private static float[] Values(Random random, string name, long[] shape)
+    private static float[] Values(Random random, string name, long[] shape, bool normAddsOne)
     {
         var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
-        var norm = shape.Length == 1;
-        var scale = name.Contains("embed", StringComparison.Ordinal) ? 0.3 : 1 / Math.Sqrt(shape[^1]);
+        var bias = name.EndsWith(".bias", StringComparison.Ordinal);
+        var norm = shape.Length == 1 && !bias;
+        var scale = name.Contains("embed", StringComparison.Ordinal) || name.Contains("wte", StringComparison.Ordinal) || name.Contains("wpe", StringComparison.Ordinal) ? 0.3
+            : bias ? 0.2 : 1 / Math.Sqrt(name.Contains(".c_", StringComparison.Ordinal) ? shape[0] : shape[^1]);
         for (var i = 0; i < values.Length; i++)
         {
             var gaussian = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-            values[i] = (float)(norm ? 1 + 0.1 * gaussian : scale * gaussian);
+            values[i] = (float)(norm ? (normAddsOne ? 0 : 1) + 0.1 * gaussian : scale * gaussian);
         }
         return values;
     }

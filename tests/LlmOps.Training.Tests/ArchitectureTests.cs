@@ -32,7 +32,7 @@ public sealed class ArchitectureTests
         TorchRuntime.Start(2);
         using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
 
-        Assert.Equal(LlamaTensors.Expected(model.Config).Select(t => t.Name).Order(), model.Parameters.Shapes.Select(s => s.Name).Order());
+        Assert.Equal(DecoderTensors.Expected(model.Config).Select(t => t.Name).Order(), model.Parameters.Shapes.Select(s => s.Name).Order());
         Assert.Contains("model.layers.1.self_attn.k_proj.weight", model.Parameters.Shapes.Select(s => s.Name));
     }
 

@@ -4,29 +4,31 @@ namespace LlmOps.Engines.Checkpoints;
 public sealed class CheckpointFolder : IDisposable
 {
     /// <summary>File name of the weights.</summary>
-    public const string WeightsFileName = "model.safetensors";
+    public const string WeightsFileName = CheckpointWeights.FileName;
 
-    private CheckpointFolder(ModelConfig config, SafetensorsFile weights) => (Config, Weights) = (config, weights);
+    private CheckpointFolder(ModelConfig config, CheckpointWeights weights, DecoderTensors tensors) => (Config, Weights, Tensors) = (config, weights, tensors);
 
     /// <summary>The configuration.</summary>
     public ModelConfig Config { get; }
 
     /// <summary>The weights.</summary>
-    public SafetensorsFile Weights { get; }
+    public CheckpointWeights Weights { get; }
 
-    /// <summary>Opens <c>config.json</c> and <c>model.safetensors</c> and checks that every expected tensor is there with its shape and a float type.</summary>
+    /// <summary>Where the network's weights are among them.</summary>
+    public DecoderTensors Tensors { get; }
+
+    /// <summary>Opens <c>config.json</c> and the weights, and checks that every expected tensor is there with its shape and a float type.</summary>
     /// <exception cref="InvalidModelException">A file is missing or damaged, or a tensor is missing, has another shape or is not expected.</exception>
     /// <exception cref="UnsupportedModelException">The architecture or an element type is not supported.</exception>
     public static CheckpointFolder Open(string folder)
     {
         var config = ModelConfig.Read(folder);
-        if (File.Exists(Path.Combine(folder, WeightsFileName + ".index.json")) && !File.Exists(Path.Combine(folder, WeightsFileName)))
-            throw new UnsupportedModelException($"The weights are split over several files ({WeightsFileName}.index.json); only one {WeightsFileName} is supported.");
-        var weights = SafetensorsFile.Open(Path.Combine(folder, WeightsFileName));
+        var weights = CheckpointWeights.Open(folder);
         try
         {
-            Check(config, weights);
-            return new CheckpointFolder(config, weights);
+            var tensors = DecoderTensors.Of(config, weights.Tensors);
+            Check(config, tensors, weights);
+            return new CheckpointFolder(config, weights, tensors);
         }
         catch
         {
@@ -35,9 +37,9 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    private static void Check(ModelConfig config, SafetensorsFile weights)
+    private static void Check(ModelConfig config, DecoderTensors tensors, CheckpointWeights weights)
     {
-        var expected = LlamaTensors.Expected(config).ToDictionary(t => t.Name, t => t.Shape);
+        var expected = tensors.Expected().ToDictionary(t => t.Name, t => t.Shape);
         foreach (var (name, shape) in expected)
         {
             if (!weights.Tensors.TryGetValue(name, out var entry))
@@ -49,12 +51,14 @@ public sealed class CheckpointFolder : IDisposable
         }
         foreach (var name in weights.Tensors.Keys)
         {
-            // Older Llama checkpoints carry the rotary table, which is computed; tied ones may repeat the embedding as the head.
-            var harmless = name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) || name == "lm_head.weight";
-            if (!expected.ContainsKey(name) && !harmless)
+            if (!expected.ContainsKey(name) && !IsHarmless(name))
                 throw new InvalidModelException($"{WeightsFileName}: tensor '{name}' is not part of a {config.ModelType} model with this config.json.");
         }
     }
+
+    // Older checkpoints carry tables that are computed: rotary frequencies, GPT-2's causal mask; tied ones may repeat the embedding as the head.
+    private static bool IsHarmless(string name) => name == "lm_head.weight" || name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
+        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
     /// <summary>Closes the weights.</summary>
     public void Dispose() => Weights.Dispose();

@@ -31,18 +31,40 @@ internal sealed class ConfigJson
     public JsonElement? Find(string name) =>
         root.TryGetProperty(name, out var value) && value.ValueKind is not JsonValueKind.Null ? value : null;
 
+    /// <summary>Whether the setting is there, even as null.</summary>
+    public bool Has(string name) => root.TryGetProperty(name, out _);
+
+    /// <summary>The settings of a nested object, or null.</summary>
+    public ConfigJson? Object(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } v => new ConfigJson(v, $"{file}: {name}"),
+        { } v => throw Wrong(name, v, "an object"),
+    };
+
     public int Int(string name, int? fallback = null) => Find(name) switch
     {
         null => fallback ?? throw new InvalidModelException($"{file}: {name} is missing."),
         { ValueKind: JsonValueKind.Number } v when v.TryGetInt32(out var i) => i,
+        // Some writers store whole numbers with a decimal point.
+        { ValueKind: JsonValueKind.Number } v when v.GetDouble() is var d && d == Math.Floor(d) && Math.Abs(d) < int.MaxValue => (int)d,
         { } v => throw Wrong(name, v, "a whole number"),
     };
 
-    public double Double(string name, double fallback) => Find(name) switch
+    public double? Number(string name) => Find(name) switch
     {
-        null => fallback,
+        null => null,
         { ValueKind: JsonValueKind.Number } v => v.GetDouble(),
         { } v => throw Wrong(name, v, "a number"),
+    };
+
+    public double Double(string name, double fallback) => Number(name) ?? fallback;
+
+    public double[] Numbers(string name) => Find(name) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } v when v.EnumerateArray().All(e => e.ValueKind == JsonValueKind.Number) => [.. v.EnumerateArray().Select(e => e.GetDouble())],
+        { } v => throw Wrong(name, v, "a list of numbers"),
     };
 
     public bool Bool(string name, bool fallback) => Find(name) switch
@@ -53,47 +75,35 @@ internal sealed class ConfigJson
         { } v => throw Wrong(name, v, "true or false"),
     };
 
-    // Some families list several end-of-sequence ids; the first is the model's own.
-    public int TokenId(string name, int fallback) => Find(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0
-        ? list[0].TryGetInt32(out var first) ? first : throw Wrong(name, list, "whole numbers")
-        : Int(name, fallback);
-
-    public void RequireOneOf(string name, params string[] supported)
+    public string? Text(string name) => Find(name) switch
     {
-        var value = Find(name) switch
-        {
-            null => throw new InvalidModelException($"{file}: {name} is missing."),
-            { ValueKind: JsonValueKind.String } v => v.GetString()!,
-            { } v => throw Wrong(name, v, "text"),
-        };
-        if (!supported.Contains(value))
-            throw new UnsupportedModelException($"{file}: {name} \"{value}\" is not supported; supported: {string.Join(", ", supported)}.");
+        null => null,
+        { ValueKind: JsonValueKind.String } v => v.GetString(),
+        { } v => throw Wrong(name, v, "text"),
+    };
+
+    // Some families list several end-of-sequence ids; the first is the model's own. Llama 1 says -1 for "no padding".
+    public int TokenId(string name, int fallback)
+    {
+        var id = Find(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0
+            ? list[0].ValueKind == JsonValueKind.Number && list[0].TryGetInt32(out var first) ? first : throw Wrong(name, list, "whole numbers")
+            : Int(name, fallback);
+        return id == -1 && name == "pad_token_id" ? 0 : id;
     }
 
-    public void RequireFalse(string name)
+    /// <summary>One of the supported texts; null as fallback means that the setting must be there.</summary>
+    public string OneOf(string name, IReadOnlyList<string> supported, string? fallback = null)
     {
-        if (Bool(name, false))
-            throw new UnsupportedModelException($"{file}: {name} is true; only models without these biases are supported.");
+        var value = Text(name) ?? fallback ?? throw new InvalidModelException($"{file}: {name} is missing.");
+        return supported.Contains(value) ? value : throw new UnsupportedModelException($"{file}: {name} \"{value}\" is not supported; supported: {string.Join(", ", supported)}.");
     }
 
-    // Older files say rope_scaling {type|rope_type}, newer ones rope_parameters {rope_type, rope_theta}.
-    public void RequireDefaultRope()
+    /// <summary>Refuses another value than the only one that is computed, which is also the default.</summary>
+    public void Require(string name, bool computed)
     {
-        foreach (var name in new[] { "rope_scaling", "rope_parameters" })
-        {
-            if (Find(name) is not { ValueKind: JsonValueKind.Object } rope)
-                continue;
-            if (!rope.TryGetProperty("rope_type", out var type) && !rope.TryGetProperty("type", out type))
-                continue;
-            if (type.ValueKind != JsonValueKind.String || type.GetString() != "default")
-                throw new UnsupportedModelException($"{file}: {name} of type {type} is not supported; supported: default.");
-        }
+        if (Bool(name, computed) != computed)
+            throw new UnsupportedModelException($"{file}: {name} is {(computed ? "false" : "true")}; only models with {(computed ? "true" : "false")} are supported.");
     }
-
-    public double RopeTheta(double fallback) =>
-        Find("rope_parameters") is { ValueKind: JsonValueKind.Object } rope && rope.TryGetProperty("rope_theta", out var theta) && theta.ValueKind == JsonValueKind.Number
-            ? theta.GetDouble()
-            : Double("rope_theta", fallback);
 
     private InvalidModelException Wrong(string name, JsonElement value, string expected) =>
         new($"{file}: {name} is {value.GetRawText()}; expected {expected}.");

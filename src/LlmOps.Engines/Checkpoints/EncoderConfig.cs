@@ -62,10 +62,10 @@ public sealed record EncoderConfig
     public static EncoderConfig Read(string folder)
     {
         var json = ConfigJson.Open(folder, ModelConfig.FileName);
-        json.RequireOneOf("model_type", [.. Families]);
+        json.OneOf("model_type", [.. Families]);
         var family = json.Find("model_type")!.Value.GetString()!;
         if (json.Find("position_embedding_type") is not null)
-            json.RequireOneOf("position_embedding_type", "absolute");
+            json.OneOf("position_embedding_type", ["absolute"]);
         foreach (var name in new[] { "is_decoder", "add_cross_attention" })
             if (json.Bool(name, false))
                 throw new UnsupportedModelException($"{ModelConfig.FileName}: {name} is true; an encoder reads in both directions and has no cross-attention.");
@@ -111,7 +111,7 @@ public sealed record EncoderConfig
     {
         if (json.Find(name) is not { } value)
             return EncoderActivation.Gelu;
-        json.RequireOneOf(name, "gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu");
+        json.OneOf(name, ["gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu"]);
         return value.GetString() switch
         {
             "gelu" or "gelu_python" => EncoderActivation.Gelu,

@@ -1,23 +1,21 @@
-using System.Text.Json;
-
 namespace LlmOps.Engines.Checkpoints;
 
 /// <summary>
-/// The <c>config.json</c> of a Llama-shaped causal language model (RMSNorm, rotary positions, grouped-query attention, gated SiLU, no biases).
-/// Names and defaults are those of Hugging Face's <c>LlamaConfig</c>.
+/// The <c>config.json</c> of a causal language model of one of the <see cref="ModelFamily"/>s. Names and defaults are those of Hugging Face's configuration classes;
+/// GPT-2's own names (<c>n_embd</c> …) are translated on reading and writing.
 /// </summary>
 public sealed record ModelConfig
 {
     /// <summary>File name inside a checkpoint folder.</summary>
     public const string FileName = "config.json";
 
-    /// <summary>Architecture family; only <c>llama</c> is supported.</summary>
+    /// <summary>Architecture family, one of <see cref="ModelFamily.All"/>.</summary>
     public string ModelType { get; init; } = "llama";
     /// <summary>Rows of the token embedding.</summary>
     public required int VocabSize { get; init; }
     /// <summary>Width of the residual stream.</summary>
     public required int HiddenSize { get; init; }
-    /// <summary>Width inside the gated MLP.</summary>
+    /// <summary>Width inside the MLP.</summary>
     public required int IntermediateSize { get; init; }
     /// <summary>Number of decoder layers.</summary>
     public required int NumHiddenLayers { get; init; }
@@ -29,14 +27,38 @@ public sealed record ModelConfig
     public required int HeadDim { get; init; }
     /// <summary>Longest sequence, in tokens.</summary>
     public required int MaxPositionEmbeddings { get; init; }
-    /// <summary>ε of RMSNorm.</summary>
+    /// <summary>ε of RMSNorm or LayerNorm.</summary>
     public double RmsNormEps { get; init; } = 1e-5;
     /// <summary>Base of the rotary frequencies, <c>θ^(−2i/d)</c>.</summary>
     public double RopeTheta { get; init; } = 10000;
+    /// <summary>Base in sliding-window layers where it differs (Gemma 3); null means <see cref="RopeTheta"/>.</summary>
+    public double? RopeLocalTheta { get; init; }
+    /// <summary>How rotary frequencies are stretched; null means not at all.</summary>
+    public RopeScaling? RopeScaling { get; init; }
+    /// <summary>Share of each head that is turned, from its start.</summary>
+    public double PartialRotaryFactor { get; init; } = 1;
     /// <summary>Whether the output projection is the token embedding.</summary>
     public bool TieWordEmbeddings { get; init; } = true;
-    /// <summary>Activation of the gated MLP; only <c>silu</c> is supported.</summary>
+    /// <summary>Activation of the MLP, one of <see cref="Activations"/>.</summary>
     public string HiddenAct { get; init; } = "silu";
+    /// <summary>Whether queries, keys and values have biases.</summary>
+    public bool QueryKeyValueBias { get; init; }
+    /// <summary>Whether the attention's output has a bias.</summary>
+    public bool OutputBias { get; init; }
+    /// <summary>Whether the MLP's layers have biases.</summary>
+    public bool MlpBias { get; init; }
+    /// <summary>A sliding layer sees this many tokens, itself included; null means all.</summary>
+    public int? SlidingWindow { get; init; }
+    /// <summary>For each layer whether it slides; null means that all do when <see cref="SlidingWindow"/> is set.</summary>
+    public IReadOnlyList<bool>? SlidingLayers { get; init; }
+    /// <summary>For each layer whether queries and keys are turned (SmolLM3 leaves some out); null means all.</summary>
+    public IReadOnlyList<bool>? RotaryLayers { get; init; }
+    /// <summary>Attention scores are multiplied by its −½; null means <see cref="HeadDim"/>.</summary>
+    public double? QueryPreAttnScalar { get; init; }
+    /// <summary>Attention scores s become c · tanh(s / c) with this c; null means not at all.</summary>
+    public double? AttnLogitSoftcapping { get; init; }
+    /// <summary>The same for the logits.</summary>
+    public double? FinalLogitSoftcapping { get; init; }
     /// <summary>Id that starts a sequence.</summary>
     public int BosTokenId { get; init; } = 1;
     /// <summary>Id that ends a sequence.</summary>
@@ -44,82 +66,49 @@ public sealed record ModelConfig
     /// <summary>Id that fills batches.</summary>
     public int PadTokenId { get; init; }
 
+    /// <summary>Activations that are computed here, as <c>config.json</c> names them.</summary>
+    public static IReadOnlyList<string> Activations { get; } = ["silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "relu2"];
+
+    /// <summary>What the family has in common.</summary>
+    /// <exception cref="UnsupportedModelException">The family is unknown.</exception>
+    public ModelFamily Family => ModelFamily.Get(ModelType);
+
     /// <summary>Number of trained values, tied weights counted once.</summary>
-    public long ParameterCount => LlamaTensors.Expected(this).Sum(t => t.Shape.Aggregate(1L, (a, b) => a * b));
+    public long ParameterCount => DecoderTensors.Expected(this).Sum(t => t.Shape.Aggregate(1L, (a, b) => a * b));
+
+    /// <summary>Factor on the attention scores.</summary>
+    public double AttentionScale => 1 / Math.Sqrt(QueryPreAttnScalar ?? HeadDim);
+
+    /// <summary>How many values of a head are turned.</summary>
+    public int RotaryDim => (int)(HeadDim * PartialRotaryFactor);
+
+    /// <summary>Tokens that a layer sees, itself included, or null for all.</summary>
+    public int? Window(int layer) => SlidingLayers is null || SlidingLayers[layer] ? SlidingWindow : null;
+
+    /// <summary>Whether a layer turns queries and keys.</summary>
+    public bool HasRotary(int layer) => !Family.LearnedPositions && (RotaryLayers is null || RotaryLayers[layer]);
+
+    /// <summary>Whether this is the plain Llama network: what training computes.</summary>
+    public bool IsPlainLlama => ModelType == "llama" && HiddenAct is "silu" or "swish" && !QueryKeyValueBias && !OutputBias && !MlpBias && RopeScaling is null && PartialRotaryFactor == 1;
 
     /// <summary>Reads <c>config.json</c> from a checkpoint folder.</summary>
     /// <exception cref="InvalidModelException">The file is missing, not JSON, or its sizes contradict each other.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture, rotary scaling, activation or a bias is one that this library does not compute.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture, rotary scaling, activation or another setting is one that this library does not compute.</exception>
     public static ModelConfig Read(string folder)
     {
-        var json = ConfigJson.Open(folder, FileName);
-        json.RequireOneOf("model_type", "llama");
-        json.RequireOneOf("hidden_act", "silu");
-        json.RequireFalse("attention_bias");
-        json.RequireFalse("mlp_bias");
-        json.RequireDefaultRope();
-        var heads = json.Int("num_attention_heads");
-        var hidden = json.Int("hidden_size");
-        var config = new ModelConfig
-        {
-            VocabSize = json.Int("vocab_size"),
-            HiddenSize = hidden,
-            IntermediateSize = json.Int("intermediate_size"),
-            NumHiddenLayers = json.Int("num_hidden_layers"),
-            NumAttentionHeads = heads,
-            NumKeyValueHeads = json.Int("num_key_value_heads", heads),
-            HeadDim = json.Int("head_dim", heads > 0 ? hidden / heads : 0),
-            MaxPositionEmbeddings = json.Int("max_position_embeddings", 2048),
-            RmsNormEps = json.Double("rms_norm_eps", 1e-6),
-            RopeTheta = json.RopeTheta(10000),
-            TieWordEmbeddings = json.Bool("tie_word_embeddings", false),
-            BosTokenId = json.TokenId("bos_token_id", 1),
-            EosTokenId = json.TokenId("eos_token_id", 2),
-            PadTokenId = json.TokenId("pad_token_id", 0),
-        };
+        var config = ModelConfigReader.Read(ConfigJson.Open(folder, FileName));
         if (config.FindProblem() is { } problem)
             throw new InvalidModelException($"{FileName}: {problem}");
         return config;
     }
 
-    /// <summary>Writes <c>config.json</c> and a greedy <c>generation_config.json</c>, as Hugging Face's <c>LlamaForCausalLM</c> reads them.</summary>
+    /// <summary>Writes <c>config.json</c> and a greedy <c>generation_config.json</c>, as Hugging Face's classes read them.</summary>
     /// <exception cref="ArgumentException">The sizes contradict each other.</exception>
     public void Write(string folder)
     {
         if (FindProblem() is { } problem)
             throw new ArgumentException(problem);
-        WriteJson(Path.Combine(folder, FileName), w =>
-        {
-            w.WriteStartArray("architectures");
-            w.WriteStringValue("LlamaForCausalLM");
-            w.WriteEndArray();
-            w.WriteString("model_type", ModelType);
-            w.WriteNumber("vocab_size", VocabSize);
-            w.WriteNumber("hidden_size", HiddenSize);
-            w.WriteNumber("intermediate_size", IntermediateSize);
-            w.WriteNumber("num_hidden_layers", NumHiddenLayers);
-            w.WriteNumber("num_attention_heads", NumAttentionHeads);
-            w.WriteNumber("num_key_value_heads", NumKeyValueHeads);
-            w.WriteNumber("head_dim", HeadDim);
-            w.WriteNumber("max_position_embeddings", MaxPositionEmbeddings);
-            w.WriteNumber("rms_norm_eps", RmsNormEps);
-            w.WriteNumber("rope_theta", RopeTheta);
-            w.WriteNull("rope_scaling");
-            w.WriteBoolean("tie_word_embeddings", TieWordEmbeddings);
-            w.WriteString("hidden_act", HiddenAct);
-            w.WriteBoolean("attention_bias", false);
-            w.WriteBoolean("mlp_bias", false);
-            w.WriteNumber("attention_dropout", 0);
-            w.WriteBoolean("use_cache", true);
-            w.WriteString("torch_dtype", "float32");
-            WriteTokenIds(w);
-        });
-        WriteJson(Path.Combine(folder, "generation_config.json"), w =>
-        {
-            WriteTokenIds(w);
-            w.WriteBoolean("do_sample", false);
-            w.WriteNumber("max_length", MaxPositionEmbeddings);
-        });
+        ModelConfigWriter.Write(this, folder);
     }
 
     /// <summary>Says what makes this configuration impossible, or null.</summary>
@@ -138,6 +127,8 @@ public sealed record ModelConfig
             return $"num_attention_heads ({NumAttentionHeads}) is not a multiple of num_key_value_heads ({NumKeyValueHeads}).";
         if (HeadDim % 2 != 0)
             return $"head_dim is {HeadDim}; rotary embedding needs an even number.";
+        if ((long)NumAttentionHeads * HeadDim > int.MaxValue / 4 || (long)IntermediateSize * 2 > int.MaxValue)
+            return "the sizes of heads or MLP are too large.";
         foreach (var (name, id) in new[] { ("bos_token_id", BosTokenId), ("eos_token_id", EosTokenId), ("pad_token_id", PadTokenId) })
         {
             if (id < 0 || id >= VocabSize)
@@ -145,21 +136,25 @@ public sealed record ModelConfig
         }
         if (!(RmsNormEps > 0 && RopeTheta > 0))
             return $"rms_norm_eps ({RmsNormEps}) and rope_theta ({RopeTheta}) must be positive.";
+        return FindLayerProblem();
+    }
+
+    private string? FindLayerProblem()
+    {
+        if (SlidingWindow is <= 0)
+            return $"sliding_window is {SlidingWindow}; it must be positive.";
+        if (SlidingLayers is { } sliding && sliding.Count != NumHiddenLayers)
+            return $"layer_types has {sliding.Count} entries; num_hidden_layers is {NumHiddenLayers}.";
+        if (RotaryLayers is { } rotary && rotary.Count != NumHiddenLayers)
+            return $"no_rope_layers has {rotary.Count} entries; num_hidden_layers is {NumHiddenLayers}.";
+        if (!(PartialRotaryFactor > 0 && PartialRotaryFactor <= 1) || RotaryDim < 2 || RotaryDim % 2 != 0)
+            return $"partial_rotary_factor {PartialRotaryFactor} of head_dim {HeadDim} leaves no even number of values to turn.";
+        if (RopeScaling is not { } scaling)
+            return null;
+        if (!(scaling.Factor > 0) || scaling.Type == "llama3" && !(scaling.OriginalContext > 0 && scaling.HighFreqFactor > scaling.LowFreqFactor && scaling.LowFreqFactor > 0))
+            return $"rope_scaling of type {scaling.Type} has impossible factors.";
+        if (scaling.Type == "longrope" && (scaling.ShortFactor.Count != RotaryDim / 2 || scaling.LongFactor.Count != RotaryDim / 2))
+            return $"rope_scaling has {scaling.ShortFactor.Count} short and {scaling.LongFactor.Count} long factors; {RotaryDim / 2} are needed.";
         return null;
     }
-
-    private void WriteTokenIds(Utf8JsonWriter w)
-    {
-        w.WriteNumber("bos_token_id", BosTokenId);
-        w.WriteNumber("eos_token_id", EosTokenId);
-        w.WriteNumber("pad_token_id", PadTokenId);
-    }
-
-    private static void WriteJson(string path, Action<Utf8JsonWriter> write) => AtomicFile.Write(path, stream =>
-    {
-        using var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
-        writer.WriteStartObject();
-        write(writer);
-        writer.WriteEndObject();
-    });
 }

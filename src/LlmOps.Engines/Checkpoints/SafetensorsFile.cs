@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
@@ -97,9 +98,27 @@ public sealed unsafe class SafetensorsFile : IDisposable
     public float[] ReadFloat32(string name)
     {
         var bytes = Bytes(name);
-        var type = Get(name).Type;
-        var values = new float[bytes.Length / type.SizeBytes()];
-        switch (type)
+        var values = new float[bytes.Length / Get(name).Type.SizeBytes()];
+        ReadFloat32(name, 0, values);
+        return values;
+    }
+
+    /// <summary>The same for a part of a tensor of any size, into memory of the caller.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="first">First value, in row-major order.</param>
+    /// <param name="values">Filled whole.</param>
+    /// <exception cref="InvalidModelException">There is no tensor of this name.</exception>
+    /// <exception cref="UnsupportedModelException">The element type is not one of the four.</exception>
+    /// <exception cref="ArgumentException">The part is not inside the tensor.</exception>
+    public void ReadFloat32(string name, long first, Span<float> values)
+    {
+        ObjectDisposedException.ThrowIf(start is null, this);
+        var entry = Get(name);
+        var size = entry.Type.SizeBytes();
+        if (first < 0 || (first + values.Length) * size > entry.Length)
+            throw new ArgumentException($"Values {first} to {first + values.Length} are not inside tensor '{name}'.", nameof(first));
+        var bytes = new ReadOnlySpan<byte>(start + entry.Offset + first * size, checked(values.Length * size));
+        switch (entry.Type)
         {
             case TensorType.F32:
                 MemoryMarshal.Cast<byte, float>(bytes).CopyTo(values);
@@ -108,17 +127,28 @@ public sealed unsafe class SafetensorsFile : IDisposable
                 TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), values);
                 break;
             case TensorType.BF16:
-                var halves = MemoryMarshal.Cast<byte, ushort>(bytes);
-                for (var i = 0; i < values.Length; i++)
-                    values[i] = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
+                WidenBFloat16(MemoryMarshal.Cast<byte, ushort>(bytes), values);
                 break;
             case TensorType.F64:
                 TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, double>(bytes), values);
                 break;
             default:
-                throw new UnsupportedModelException($"Tensor '{name}' is {type.HeaderName()}; only F32, F16, BF16 and F64 can be read as single precision.");
+                throw new UnsupportedModelException($"Tensor '{name}' is {entry.Type.HeaderName()}; only F32, F16, BF16 and F64 can be read as single precision.");
         }
-        return values;
+    }
+
+    private static void WidenBFloat16(ReadOnlySpan<ushort> halves, Span<float> values)
+    {
+        var i = 0;
+        var bits = MemoryMarshal.Cast<float, uint>(values);
+        for (; i + Vector<ushort>.Count <= halves.Length; i += Vector<ushort>.Count)
+        {
+            Vector.Widen(new Vector<ushort>(halves[i..]), out var low, out var high);
+            (low << 16).CopyTo(bits[i..]);
+            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
+        }
+        for (; i < halves.Length; i++)
+            bits[i] = (uint)halves[i] << 16;
     }
 
     /// <summary>Releases the mapping; spans taken from it must not be used afterwards.</summary>

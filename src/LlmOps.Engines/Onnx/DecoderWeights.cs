@@ -1,80 +1,204 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Onnx.Wire;
 
 namespace LlmOps.Engines.Onnx;
 
-/// <summary>Streams checkpoint tensors into the ONNX file in the layout that the graph's nodes want.</summary>
+/// <summary>
+/// Streams checkpoint tensors into the ONNX file in the layout that the graph's nodes want. Tensors go through in panels, so that memory does not grow with the model,
+/// nor with its largest matrix.
+/// </summary>
 internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter writer, GraphProto graph, IProgress<double>? progress, CancellationToken ct)
 {
+    private const int PanelValues = 1 << 21, PanelRows = 256, BlockRows = 64;
     private readonly ModelConfig config = checkpoint.Config;
+    private readonly DecoderTensors tensors = checkpoint.Tensors;
+    private float[] panel = [];
     private long written;
 
     public void WriteAll()
     {
-        int heads = config.NumAttentionHeads * config.HeadDim, kv = config.NumKeyValueHeads * config.HeadDim;
-        Copy("model.embed_tokens.weight", DecoderGraph.Embedding, config.VocabSize, config.HiddenSize);
+        Copy(tensors.Embedding, DecoderGraph.Embedding);
+        if (config.Family.LearnedPositions)
+            Copy(tensors.Positions, DecoderGraph.PositionTable);
         for (var i = 0; i < config.NumHiddenLayers; i++)
-        {
-            var layer = $"model.layers.{i}";
-            Copy($"{layer}.input_layernorm.weight", $"{layer}.input_layernorm.weight", config.HiddenSize);
-            Copy($"{layer}.post_attention_layernorm.weight", $"{layer}.post_attention_layernorm.weight", config.HiddenSize);
-            // One matrix product instead of three: GroupQueryAttention takes queries, keys and values side by side.
-            Transpose($"{layer}.attn.qkv_proj.MatMul.weight", config.HiddenSize, ($"{layer}.self_attn.q_proj.weight", heads),
-                ($"{layer}.self_attn.k_proj.weight", kv), ($"{layer}.self_attn.v_proj.weight", kv));
-            Transpose($"{layer}.attn.o_proj.MatMul.weight", heads, ($"{layer}.self_attn.o_proj.weight", config.HiddenSize));
-            Transpose($"{layer}.mlp.gate_proj.MatMul.weight", config.HiddenSize, ($"{layer}.mlp.gate_proj.weight", config.IntermediateSize));
-            Transpose($"{layer}.mlp.up_proj.MatMul.weight", config.HiddenSize, ($"{layer}.mlp.up_proj.weight", config.IntermediateSize));
-            Transpose($"{layer}.mlp.down_proj.MatMul.weight", config.IntermediateSize, ($"{layer}.mlp.down_proj.weight", config.HiddenSize));
-        }
-        Copy("model.norm.weight", DecoderGraph.FinalNorm, config.HiddenSize);
+            Layer(i, $"model.layers.{i}");
+        Norm(tensors.FinalNorm, "model.norm");
         if (!config.TieWordEmbeddings)
-            Copy("lm_head.weight", DecoderGraph.UntiedHead, config.VocabSize, config.HiddenSize);
+            Copy(tensors.Head, DecoderGraph.UntiedHead);
         RotaryCaches();
-        graph.Initializer.Add(writer.Write<long>(DecoderGraph.One, ElementTypes.Int64, [1], [1]));
-        graph.Initializer.Add(writer.Write<long>(DecoderGraph.OneScalar, ElementTypes.Int64, [], [1]));
     }
 
-    private void Copy(string source, string name, params long[] dims) =>
-        graph.Initializer.Add(writer.Write<float>(name, ElementTypes.Float, dims, Read(source)));
+    private void Layer(int i, string name)
+    {
+        var sandwich = config.Family.NormAfterBlock;
+        Norm(tensors.InputNorm(i), $"{name}.input_layernorm");
+        // One matrix product instead of three: attention takes queries, keys and values side by side.
+        Linear($"{name}.attn.qkv_proj", i, Projection.Query, Projection.Key, Projection.Value);
+        if (config.Family.QueryKeyNorm)
+        {
+            Norm(tensors.QueryNorm(i), $"{name}.attn.q_norm");
+            Norm(tensors.KeyNorm(i), $"{name}.attn.k_norm");
+        }
+        Linear($"{name}.attn.o_proj", i, Projection.Output);
+        if (sandwich)
+            Norm(tensors.AfterAttentionNorm(i), $"{name}.post_attention_layernorm");
+        Norm(tensors.MlpNorm(i), $"{name}.{(sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm")}");
+        if (config.Family.GatedMlp)
+            Linear($"{name}.mlp.gate_proj", i, Projection.Gate);
+        Linear($"{name}.mlp.up_proj", i, Projection.Up);
+        Linear($"{name}.mlp.down_proj", i, Projection.Down);
+        if (sandwich)
+            Norm(tensors.AfterMlpNorm(i), $"{name}.post_feedforward_layernorm");
+    }
+
+    private void Norm(string source, string name)
+    {
+        Copy($"{source}.weight", $"{name}.weight", config.Family.NormAddsOne ? 1 : 0);
+        if (config.Family.LayerNorm && checkpoint.Weights.Tensors.ContainsKey($"{source}.bias"))
+            Copy($"{source}.bias", $"{name}.bias");
+    }
+
+    private void Copy(string source, string name, float plus = 0)
+    {
+        var shape = checkpoint.Weights.Tensors[source].Shape;
+        graph.Initializer.Add(writer.WriteStreamed(name, ElementTypes.Float, shape, stream =>
+        {
+            long count = shape.Aggregate(1L, (a, b) => a * b);
+            for (long start = 0; start < count; start += PanelValues)
+            {
+                ct.ThrowIfCancellationRequested();
+                var values = Panel((int)Math.Min(PanelValues, count - start));
+                checkpoint.Weights.ReadFloat32(source, start, values);
+                EnsureFinite(source, values);
+                if (plus != 0)
+                    TensorPrimitives.Add(values, plus, values);
+                Write(stream, values);
+            }
+        }));
+    }
 
     // PyTorch keeps [out, in]; MatMul wants [in, out].
-    private void Transpose(string name, int inputs, params (string Source, int Outputs)[] parts)
+    private void Linear(string name, int layer, params Projection[] projections)
     {
-        var total = parts.Sum(part => part.Outputs);
-        var target = new float[(long)inputs * total];
-        var column = 0;
-        foreach (var (source, outputs) in parts)
+        var parts = projections.Select(p => tensors.Linear(layer, p)).ToArray();
+        int inputs = parts[0].Inputs, total = parts.Sum(part => part.Outputs);
+        graph.Initializer.Add(writer.WriteStreamed($"{name}.MatMul.weight", ElementTypes.Float, [inputs, total], stream =>
         {
-            Matrix.Transpose(Read(source), outputs, inputs, target, total, column);
-            column += outputs;
+            var rows = Math.Clamp(PanelValues / total, 1, PanelRows);
+            for (var first = 0; first < inputs; first += rows)
+            {
+                ct.ThrowIfCancellationRequested();
+                var count = Math.Min(rows, inputs - first);
+                var column = 0;
+                Panel(count * total);
+                foreach (var part in parts)
+                {
+                    FillPanel(part, first, count, total, column);
+                    column += part.Outputs;
+                }
+                Write(stream, panel.AsSpan(0, count * total));
+            }
+        }));
+        if (parts[0].Bias is null)
+            return;
+        var biases = new float[total];
+        var at = 0;
+        foreach (var part in parts)
+        {
+            checkpoint.Weights.ReadFloat32(part.Bias!, part.Start, biases.AsSpan(at, part.Outputs));
+            EnsureFinite(part.Bias!, biases.AsSpan(at, part.Outputs));
+            at += part.Outputs;
         }
-        graph.Initializer.Add(writer.Write<float>(name, ElementTypes.Float, [inputs, total], target));
+        graph.Initializer.Add(writer.Write<float>($"{name}.Add.bias", ElementTypes.Float, [total], biases));
     }
 
-    private float[] Read(string source)
+    // Rows first…first + count of the transposed matrix, into the panel's columns from `column`.
+    private void FillPanel(LinearSource part, int first, int count, int total, int column)
     {
-        ct.ThrowIfCancellationRequested();
-        var values = checkpoint.Weights.ReadFloat32(source);
-        // The sum is finite only when every value is (or when they overflow together, which no trained weight does).
-        if (!float.IsFinite(TensorPrimitives.Sum<float>(values)))
-            throw new InvalidModelException($"Tensor '{source}' holds NaN or infinity.");
-        progress?.Report((written += values.Length) / (double)config.ParameterCount);
-        return values;
+        var weights = checkpoint.Weights;
+        if (part.InputsFirst)
+        {
+            for (var row = 0; row < count; row++)
+            {
+                var target = panel.AsSpan(row * total + column, part.Outputs);
+                weights.ReadFloat32(part.Name, (long)(first + row) * part.TotalOutputs + part.Start, target);
+                EnsureFinite(part.Name, target);
+            }
+            return;
+        }
+        var blocks = (part.Outputs + BlockRows - 1) / BlockRows;
+        var finite = true;
+        Parallel.For(0, blocks, new ParallelOptions { CancellationToken = ct }, () => new float[BlockRows * count], (block, _, rows) =>
+        {
+            int start = block * BlockRows, height = Math.Min(BlockRows, part.Outputs - start);
+            for (var r = 0; r < height; r++)
+                weights.ReadFloat32(part.Name, (long)(part.Start + start + r) * part.Inputs + first, rows.AsSpan(r * count, count));
+            if (!float.IsFinite(TensorPrimitives.Sum<float>(rows.AsSpan(0, height * count))))
+                finite = false;
+            Matrix.Transpose<float>(rows, height, count, panel, total, column + start);
+            return rows;
+        }, _ => { });
+        if (!finite)
+            throw NotFinite(part.Name);
     }
 
-    // RoPE, half-split layout: row p holds cos and sin of p * theta^(-2i/head). Angles in double: single precision drifts for late positions.
+    // The sum is finite only when every value is (or when they overflow together, which no trained weight does).
+    private static void EnsureFinite(string source, ReadOnlySpan<float> values)
+    {
+        if (!float.IsFinite(TensorPrimitives.Sum(values)))
+            throw NotFinite(source);
+    }
+
+    private static InvalidModelException NotFinite(string source) => new($"Tensor '{source}' holds NaN or infinity.");
+
+    private Span<float> Panel(int values)
+    {
+        if (panel.Length < values)
+            panel = new float[values];
+        return panel.AsSpan(0, values);
+    }
+
+    private void Write(Stream stream, ReadOnlySpan<float> values)
+    {
+        stream.Write(MemoryMarshal.AsBytes(values));
+        progress?.Report(Math.Min(1, (written += values.Length) / (double)config.ParameterCount));
+    }
+
+    /// <summary>The cosines and sines of a layer; layers that turn alike share them.</summary>
+    public static (string Cos, string Sin) RotaryNames(ModelConfig config, int layer) =>
+        config.RopeLocalTheta is not null && config.Window(layer) is not null ? ("cos_cache_local", "sin_cache_local") : ("cos_cache", "sin_cache");
+
     private void RotaryCaches()
     {
-        int half = config.HeadDim / 2, rows = config.MaxPositionEmbeddings;
-        float[] cos = new float[rows * half], sin = new float[rows * half];
-        for (var p = 0; p < rows; p++)
-            for (var i = 0; i < half; i++)
+        var done = new HashSet<string>();
+        for (var i = 0; i < config.NumHiddenLayers; i++)
+        {
+            var (cos, sin) = RotaryNames(config, i);
+            if (config.HasRotary(i) && done.Add(cos))
+                RotaryCache(RotaryTable.Of(config, config.Window(i) is not null), cos, sin);
+        }
+    }
+
+    // Half-split layout: row p holds cos and sin of p · frequency. Angles in double: single precision drifts for late positions. longrope's second table follows below the first.
+    private void RotaryCache(RotaryTable table, string cosName, string sinName)
+    {
+        var half = table.Frequencies.Length;
+        int first = Math.Min(table.SwitchAt, config.MaxPositionEmbeddings), rows = table.LongFrequencies is null ? first : first + config.MaxPositionEmbeddings;
+        foreach (var (name, function) in new (string, Func<double, double>)[] { (cosName, Math.Cos), (sinName, Math.Sin) })
+        {
+            graph.Initializer.Add(writer.WriteStreamed(name, ElementTypes.Float, [rows, half], stream =>
             {
-                var angle = p * Math.Pow(config.RopeTheta, -2.0 * i / config.HeadDim);
-                (cos[p * half + i], sin[p * half + i]) = ((float)Math.Cos(angle), (float)Math.Sin(angle));
-            }
-        graph.Initializer.Add(writer.Write<float>(DecoderGraph.CosCache, ElementTypes.Float, [rows, half], cos));
-        graph.Initializer.Add(writer.Write<float>(DecoderGraph.SinCache, ElementTypes.Float, [rows, half], sin));
+                var row = new float[half];
+                for (var r = 0; r < rows; r++)
+                {
+                    var (frequencies, position) = r < first ? (table.Frequencies, r) : (table.LongFrequencies!, r - first);
+                    for (var i = 0; i < half; i++)
+                        row[i] = (float)(function(position * frequencies[i]) * table.Scale);
+                    stream.Write(MemoryMarshal.AsBytes<float>(row));
+                }
+            }));
+        }
     }
 }

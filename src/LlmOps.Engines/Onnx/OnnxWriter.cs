@@ -20,6 +20,23 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
     public TensorProto Write<T>(string name, int type, long[] dims, ReadOnlySpan<T> values) where T : unmanaged =>
         WriteBytes(name, type, dims, MemoryMarshal.AsBytes(values));
 
+    /// <summary>A tensor whose bytes are written piece by piece, so that it is never in memory whole.</summary>
+    public TensorProto WriteStreamed(string name, int type, long[] dims, Action<Stream> write)
+    {
+        var bytes = dims.Aggregate((long)ElementTypes.Size(type), (a, b) => checked(a * b));
+        if (bytes < InlineBelowBytes)
+        {
+            using var buffer = new MemoryStream();
+            write(buffer);
+            return WriteBytes(name, type, dims, buffer.ToArray());
+        }
+        var tensor = new TensorProto { Name = name, DataType = type, Dims = { dims } };
+        var target = Place(tensor, bytes);
+        var start = target.Position;
+        write(target);
+        return target.Position - start == bytes ? tensor : throw new InvalidOperationException($"Tensor '{name}' should have {bytes} bytes and got {target.Position - start}.");
+    }
+
     public TensorProto WriteBytes(string name, int type, IEnumerable<long> dims, ReadOnlySpan<byte> bytes)
     {
         var tensor = new TensorProto { Name = name, DataType = type, Dims = { dims } };

@@ -13,7 +13,14 @@ namespace LlmOps.Engines.Onnx;
 /// <param name="Failures">What was outside of its tolerance and where it begins; empty when passed.</param>
 [JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)] // a broken graph may give NaN, and the report is stored as JSON
 public sealed record ParityReport(bool Passed, double MaxAbsDifference, double RelativeL2, double ArgmaxAgreement, int GreedyPrompts, int GreedyEqual,
-    IReadOnlyList<ParityCase> Cases, IReadOnlyList<string> Failures);
+    IReadOnlyList<ParityCase> Cases, IReadOnlyList<string> Failures)
+{
+    /// <summary>The first place where the residual stream differs, for example <c>layer 3 attention</c>; null when it passed, or when everything up to the head agrees.</summary>
+    public string? FirstBadLayer { get; init; }
+
+    /// <summary>How far the streams are apart after every block; filled when the check failed.</summary>
+    public IReadOnlyList<LayerDifference> Layers { get; init; } = [];
+}
 
 /// <summary>One comparison.</summary>
 /// <param name="Name">What was compared, for example <c>prefill 17</c>.</param>

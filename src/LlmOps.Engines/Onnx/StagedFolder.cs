@@ -3,8 +3,11 @@ namespace LlmOps.Engines.Onnx;
 /// <summary>A folder written beside its target and moved into place when complete: a crash or a full disk leaves no half-written model.</summary>
 internal sealed class StagedFolder : IDisposable
 {
-    private static readonly string[] Companions = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "genai_config.json",
-        "special_tokens_map.json", "vocab.txt", "sentence_bert_config.json"];
+    private static readonly string[] Companions =
+    [
+        "config.json", "generation_config.json", "genai_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "chat_template.jinja", "chat_template.json", "vocab.txt", "sentence_bert_config.json",
+    ];
     private readonly string target;
     private bool committed;
 

@@ -10,7 +10,7 @@ namespace LlmOps.Training.Architectures;
 
 /// <summary>
 /// The Llama decoder (Touvron et al. 2023): RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU, optionally tied embeddings.
-/// Parameters carry the names of Hugging Face checkpoints (<see cref="LlamaTensors"/>). All arithmetic is float32. Owns its parameters.
+/// Parameters carry the names of Hugging Face checkpoints (<see cref="DecoderTensors"/>). All arithmetic is float32. Owns its parameters.
 /// </summary>
 public sealed class LlamaForCausalLM : IDisposable
 {
@@ -24,11 +24,13 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <exception cref="UnsupportedModelException">The head size is odd or the heads do not divide.</exception>
     public LlamaForCausalLM(ModelConfig config, bool trainable)
     {
+        if (!config.IsPlainLlama)
+            throw new UnsupportedModelException($"Training computes plain Llama models only; this checkpoint is {config.ModelType}, or a Llama with biases, scaled rotary positions or another activation.");
         if (config.HeadDim % 2 != 0) throw new UnsupportedModelException($"head_dim {config.HeadDim} is odd; rotary embeddings need an even one.");
         if (config.NumKeyValueHeads < 1 || config.NumAttentionHeads % config.NumKeyValueHeads != 0)
             throw new UnsupportedModelException($"num_attention_heads {config.NumAttentionHeads} is no multiple of num_key_value_heads {config.NumKeyValueHeads}.");
         Config = config;
-        Parameters = new FlatParameters(LlamaTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)), trainable);
+        Parameters = new FlatParameters(DecoderTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)), trainable);
         rotary = new RotaryEmbedding(config.HeadDim, config.MaxPositionEmbeddings, config.RopeTheta);
         blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new Block($"model.layers.{i}."))];
         head = config.TieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";

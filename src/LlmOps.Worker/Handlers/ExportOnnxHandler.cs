@@ -1,4 +1,7 @@
+using LlmOps.Engines.Checkpoints;
+using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Reference;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
@@ -26,19 +29,20 @@ public sealed class ExportOnnxHandler(ArtifactStore artifacts, Hints hints) : IJ
         var checkpoint = await artifacts.FolderAsync(version.ArtifactDigest, ct);
         var target = Path.Combine(job.WorkFolder, "onnx");
         job.Report(0.05, "writing the graph and its weights");
-        var exported = await Task.Run(() => new DecoderExport().Run(checkpoint, target, null, ct), ct);
+        var exported = await Task.Run(() => new DecoderExport(Enum.Parse<GraphForm>(p.Form, ignoreCase: true)).Run(checkpoint, target, null, ct), ct);
         job.Log($"{exported.Nodes} nodes, {exported.Parameters:N0} parameters, {exported.TargetBytes:N0} bytes in {exported.Seconds:0.0} s.");
         job.Report(0.4, "comparing with the checkpoint");
         var parity = await Task.Run(() =>
         {
-            using var reference = TorchCausalModel.Load(checkpoint);
-            return new ParityCheck { Prompts = p.GreedyPrompts, GreedyTokens = p.GreedyTokens }.Run(reference, target, 0, ct);
+            // What trained the weights is the best witness; what it cannot compute is computed from the published formulas.
+            using ICausalModel reference = ModelConfig.Read(checkpoint).IsPlainLlama ? TorchCausalModel.Load(checkpoint) : ReferenceDecoder.Load(checkpoint);
+            return new ParityCheck { Prompts = p.GreedyPrompts, GreedyTokens = p.GreedyTokens }.Run(reference, target, checkpoint, 0, ct);
         }, ct);
         job.Log($"Parity {(parity.Passed ? "passed" : "failed")}: largest logit difference {parity.MaxAbsDifference:0.0e0}, argmax agreement {parity.ArgmaxAgreement:P2}, greedy continuations equal {parity.GreedyEqual} of {parity.GreedyPrompts}.");
         if (!parity.Passed)
         {
             await job.RefuseAsync(kept => StoreParityAsync(kept, version.Id, parity, ct),
-                $"The exported graph does not compute what the checkpoint computes, so it was not published: {string.Join(" ", parity.Failures.Take(3))}", ct);
+                $"The exported graph does not compute what the checkpoint computes, so it was not published: {(parity.FirstBadLayer is { } bad ? $"it first differs after {bad}. " : "")}{string.Join(" ", parity.Failures.Take(3))}", ct);
             return;
         }
         var stored = await artifacts.PutFolderAsync(target, ct);

@@ -9,7 +9,7 @@ internal static class TinyCheckpoint
     {
         config.Write(folder);
         var random = new Random(1);
-        var tensors = LlamaTensors.Expected(config).Select(t => (t.Name, t.Shape, Values(random, t.Shape))).ToList();
+        var tensors = DecoderTensors.Expected(config).Select(t => (t.Name, t.Shape, Values(random, t.Shape))).ToList();
         SafetensorsWriter.WriteFloat32(Path.Combine(folder, CheckpointFolder.WeightsFileName), change?.Invoke(tensors) ?? tensors);
     }
 

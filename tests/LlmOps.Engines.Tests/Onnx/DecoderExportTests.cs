@@ -52,7 +52,7 @@ public sealed class DecoderExportTests(ExportedModels models)
     {
         var folder = models.Copy(models.Tied);
         var config = ModelConfig.Read(folder);
-        SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"), LlamaTensors.Expected(config).Select(t =>
+        SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"), DecoderTensors.Expected(config).Select(t =>
         {
             var values = new float[t.Shape.Aggregate(1L, (a, b) => a * b)];
             values[0] = t.Name == "model.layers.1.mlp.up_proj.weight" ? float.NaN : 1;
@@ -75,7 +75,7 @@ public sealed class DecoderExportTests(ExportedModels models)
         Directory.CreateDirectory(folder);
         config.Write(folder);
         SafetensorsWriter.WriteFloat32(Path.Combine(folder, "model.safetensors"),
-            LlamaTensors.Expected(config).Select(t => (t.Name, t.Shape, new float[t.Shape.Aggregate(1L, (a, b) => a * b)])).ToList());
+            DecoderTensors.Expected(config).Select(t => (t.Name, t.Shape, new float[t.Shape.Aggregate(1L, (a, b) => a * b)])).ToList());
 
         var error = Assert.Throws<UnsupportedModelException>(() => new DecoderExport().Run(folder, models.New(), ct: Ct));
 

@@ -67,7 +67,7 @@ public sealed class QuantizationTests(ExportedModels models)
         using var checkpoint = CheckpointFolder.Open(hfFolder);
         Directory.CreateDirectory(target);
         checkpoint.Config.Write(target);
-        SafetensorsWriter.WriteFloat32(Path.Combine(target, "model.safetensors"), LlamaTensors.Expected(checkpoint.Config).Select(t =>
+        SafetensorsWriter.WriteFloat32(Path.Combine(target, "model.safetensors"), DecoderTensors.Expected(checkpoint.Config).Select(t =>
         {
             var values = checkpoint.Weights.ReadFloat32(t.Name);
             return (t.Name, t.Shape, t.Shape.Length == 2 ? Restore(values, (int)t.Shape[0], (int)t.Shape[1], bits(t.Name), block, symmetric) : values);

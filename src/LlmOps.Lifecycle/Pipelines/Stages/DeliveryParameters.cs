@@ -7,7 +7,9 @@ public sealed record ExportOnnxParameters : StageParameters
     [Field("Prompts whose greedy continuation must be the same in both engines.", Min = 1, Max = 64)]
     public int GreedyPrompts { get; init; } = 8;
     [Field("Length of each greedy continuation.", Unit = "tokens", Min = 1, Max = 512)]
-    public int GreedyTokens { get; init; } = 32;
+    public int GreedyTokens { get; init; } = 64;
+    [Field("contrib: ONNX Runtime's fused operators, the fastest; portable: standard operators that any runtime computes.", Allowed = ["contrib", "portable"])]
+    public string Form { get; init; } = "contrib";
 }
 
 public sealed record OptimizeGraphParameters : StageParameters
