@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using LlmOps.Engines.Checkpoints;
+using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Quantization;
+using LlmOps.SideBySide;
+
+switch (args)
+{
+    case ["make", var folder]:
+        Models.Make(folder);
+        return 0;
+    case ["worker", .. var spec]:
+        Worker.Run(Worker.Open(spec));
+        return 0;
+    case ["same", .. var specs]:
+        Same.Print(specs);
+        return 0;
+    case ["pair", var rounds, .. var specs]:
+        Comparison.Print(int.Parse(rounds), specs);
+        return 0;
+    default:
+        Console.Error.WriteLine("make FOLDER | pair ROUNDS NAME=SPEC NAME=SPEC ... | same SPEC SPEC | worker SPEC");
+        return 2;
+}
+
+internal static class Models
+{
+    public static void Make(string folder)
+    {
+        var hf = Path.Combine(folder, "hf");
+        if (!File.Exists(Path.Combine(hf, "model.safetensors")))
+            RandomLlama.Write(hf, RandomLlama.Config());
+        foreach (var (type, name) in new[] { (GgufType.F16, "f16"), (GgufType.Q8_0, "q8_0"), (GgufType.Q4_0, "q4_0") })
+        {
+            var path = Path.Combine(folder, name + ".gguf");
+            if (!File.Exists(path))
+                Gguf.Write(hf, path, type);
+        }
+        var fp32 = Path.Combine(folder, "fp32");
+        if (!Directory.Exists(fp32))
+            new DecoderExport().Run(hf, fp32);
+        Quantize(new DynamicInt8(), "dyn8");
+        Quantize(new BlockwiseRtn(4, 32, true, 4, 4), "q4b32");
+        Quantize(new BlockwiseRtn(4, 64, true, 4, 4), "q4b64");
+        Quantize(new BlockwiseRtn(8, 64, true, 4, 8), "q8b64");
+
+        void Quantize(QuantizationPass pass, string name)
+        {
+            var target = Path.Combine(folder, name);
+            if (Directory.Exists(target))
+                return;
+            var clock = Stopwatch.StartNew();
+            var report = pass.Run(fp32, target);
+            Console.WriteLine($"{name}: {report.TargetBytes >> 20} MiB, relative L2 {report.RelativeL2:g3}, {clock.Elapsed.TotalSeconds:f1} s");
+        }
+    }
+}
