@@ -15,7 +15,8 @@ public sealed record SequenceScore(double LogProbability, int Tokens, bool IsGre
 
 /// <summary>
 /// Log-likelihood scoring as in lm-evaluation-harness (<c>loglikelihood</c>): Σ log p(token | all before) over a continuation, and whether it is greedy.
-/// Context that does not fit into the model's length is dropped from the left.
+/// Context that does not fit into the model's length is dropped from the left. The last token is never computed, since nothing follows it; and a
+/// request whose tokens before the last one are the beginning of another's is read off that one: answers of one token to a question cost one pass together.
 /// </summary>
 /// <param name="model">The model; not disposed here.</param>
 /// <param name="batchTokens">Most tokens in one batch, padding included; one sequence is always allowed.</param>
@@ -23,6 +24,8 @@ public sealed class SequenceScorer(ICausalModel model, int batchTokens = 4096)
 {
     // 256 MiB of logits: with a large vocabulary the batch shrinks before the memory grows.
     private const long MaxBatchLogits = 64L << 20;
+    [ThreadStatic]
+    private static float[]? scratch;
 
     /// <summary>Scores all requests; the result has their order.</summary>
     /// <param name="requests">What to score.</param>
@@ -33,43 +36,73 @@ public sealed class SequenceScorer(ICausalModel model, int batchTokens = 4096)
     public IReadOnlyList<SequenceScore> Score(IReadOnlyList<ScoreRequest> requests, IProgress<double>? p = null, CancellationToken ct = default)
     {
         var fitted = requests.Select(Fit).ToArray();
+        var members = Group(fitted);
         // Longest first: padding is least among neighbours, and a batch that is too large fails at once rather than at the end.
-        var order = Enumerable.Range(0, fitted.Length).OrderByDescending(i => fitted[i].Tokens.Length).ThenBy(i => i).ToArray();
-        var scores = new SequenceScore[fitted.Length];
+        var order = members.Keys.OrderByDescending(i => fitted[i].Tokens.Length).ThenBy(i => i).ToArray();
+        var found = fitted.Select(r => new (double LogProbability, bool IsGreedy)[r.Tokens.Length - r.ScoredFrom]).ToArray();
         var limit = Math.Max(1, Math.Min(batchTokens, MaxBatchLogits / model.VocabularySize));
-        var scratch = new float[model.VocabularySize];
-        long total = fitted.Sum(r => (long)r.Tokens.Length), done = 0;
+        long total = order.Sum(i => (long)fitted[i].Tokens.Length), done = 0;
         for (var next = 0; next < order.Length;)
         {
             ct.ThrowIfCancellationRequested();
-            var size = (int)Math.Clamp(limit / fitted[order[next]].Tokens.Length, 1, order.Length - next);
+            var size = (int)Math.Clamp(limit / (fitted[order[next]].Tokens.Length - 1), 1, order.Length - next);
             var batch = order.AsSpan(next, size).ToArray();
-            var logits = model.Logits(Array.ConvertAll(batch, i => fitted[i].Tokens));
-            for (var b = 0; b < batch.Length; b++)
-            {
-                scores[batch[b]] = Score(fitted[batch[b]], logits[b], scratch);
-                done += fitted[batch[b]].Tokens.Length;
-            }
+            var from = Array.ConvertAll(batch, i => members[i].Min(m => fitted[m].ScoredFrom) - 1);
+            Visit(Array.ConvertAll(batch, i => fitted[i].Tokens[..^1]), from, (b, t, row) => Read(row, t, members[batch[b]], fitted, found));
+            done += batch.Sum(i => (long)fitted[i].Tokens.Length);
             next += size;
             p?.Report(done / (double)total);
         }
-        return scores;
+        return [.. found.Select(tokens => new SequenceScore(tokens.Sum(t => t.LogProbability), tokens.Length, tokens.All(t => t.IsGreedy)))];
     }
 
-    private SequenceScore Score(ScoreRequest request, float[] logits, float[] scratch)
+    private void Visit(int[][] sequences, int[] from, LogitVisitor visit)
     {
-        var v = model.VocabularySize;
-        if (logits.Length != (long)request.Tokens.Length * v)
-            throw new InvalidModelException($"The model gave {logits.Length} logits for {request.Tokens.Length} tokens of a vocabulary of {v}.");
-        var (sum, greedy) = (0.0, true);
-        for (var t = request.ScoredFrom; t < request.Tokens.Length; t++)
+        try
         {
-            var row = logits.AsSpan((t - 1) * v, v);
-            var token = request.Tokens[t];
-            sum += LogProbability(row, token, scratch);
-            greedy &= TensorPrimitives.IndexOfMax<float>(row) == token;
+            model.Visit(sequences, from, visit);
         }
-        return new SequenceScore(sum, request.Tokens.Length - request.ScoredFrom, greedy);
+        catch (AggregateException e) when (e.InnerExceptions.OfType<InvalidModelException>().FirstOrDefault() is { } damaged)
+        {
+            throw new InvalidModelException(damaged.Message, e);
+        }
+    }
+
+    // In the order of their tokens, a sequence stands right before those that it is the beginning of.
+    private static Dictionary<int, List<int>> Group(ScoreRequest[] requests)
+    {
+        var order = Enumerable.Range(0, requests.Length).ToArray();
+        Array.Sort(order, (a, b) => Input(a).SequenceCompareTo(Input(b)) is not 0 and var difference ? difference : a.CompareTo(b));
+        var members = new Dictionary<int, List<int>>();
+        var owner = -1;
+        foreach (var i in order.Reverse())
+        {
+            if (owner < 0 || !Input(owner).StartsWith(Input(i)))
+                members[owner = i] = [];
+            members[owner].Add(i);
+        }
+        return members;
+
+        ReadOnlySpan<int> Input(int i) => requests[i].Tokens.AsSpan()[..^1];
+    }
+
+    private static void Read(ReadOnlySpan<float> row, int position, List<int> members, ScoreRequest[] requests, (double, bool)[][] found)
+    {
+        var (constant, best) = (double.NaN, 0);
+        foreach (var i in members)
+        {
+            var (tokens, from) = requests[i];
+            if (position < from - 1 || position > tokens.Length - 2)
+                continue;
+            if (double.IsNaN(constant))
+            {
+                if (scratch is null || scratch.Length < row.Length)
+                    scratch = new float[row.Length];
+                best = TensorPrimitives.IndexOfMax(row);
+                constant = LogProbability(row, best, scratch) - row[best];
+            }
+            found[i][position + 1 - from] = (row[tokens[position + 1]] + constant, best == tokens[position + 1]);
+        }
     }
 
     /// <summary>log softmax(row)[token] = x − max − ln Σ exp(xᵢ − max); the sum is vectorised in single, the rest is double precision.</summary>

@@ -1,106 +1,102 @@
-using LlmOps.Engines.Onnx;
-using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
-
 namespace LlmOps.Engines.Inference;
 
 /// <summary>
-/// One sequence that grows token by token. Each layer's keys and values live in one preallocated buffer that is bound as past and as
-/// present: attention appends in place, so a step copies and allocates nothing of the cache. Not thread-safe.
+/// Sequences that grow token by token over a key/value cache. Long steps go through the folder's second graph, if it has one, on the same cache. Not thread-safe.
 /// </summary>
-internal sealed class CachedDecoder(DecoderSession decoder) : IDisposable
+internal sealed class CachedDecoder : IDisposable
 {
-    // Capacity grows in these steps, so that a short chat does not reserve the whole context.
-    private const int CapacityStep = 256;
-    // Prompts go through in pieces: logits come for every position, and a long prompt times a large vocabulary would fill the memory.
-    private readonly int chunk = Math.Clamp((1 << 24) / decoder.Config.VocabSize, 16, 256);
-    private readonly OrtIoBinding binding = decoder.Session.CreateIoBinding();
-    private readonly RunOptions options = new();
-    private readonly List<OrtValue> cache = [];
-    private long[] ones = [];
-    private float[] logits = [];
-    private int capacity;
+    // From this many tokens on a step is bound by arithmetic rather than by reading weights, which the second graph is made for.
+    private const int PrefillFrom = 8;
+    private readonly DecoderSession decoder;
+    private readonly BoundDecoder step, prefill;
+    private readonly PrefixCache prefixes;
+    private KeyValueCache? current, fork;
+    private BoundDecoder last;
 
-    public int Length { get; private set; }
-
-    /// <summary>Starts a new sequence with room for <paramref name="tokens"/> tokens.</summary>
-    public void Start(int tokens)
+    /// <param name="decoder">The opened folder; not disposed here.</param>
+    /// <param name="prefixBytes">Memory for finished sequences whose beginnings may come again; 0 keeps none.</param>
+    public CachedDecoder(DecoderSession decoder, long prefixBytes = 0)
     {
-        Length = 0;
-        if (tokens <= capacity)
-            return;
-        ReleaseCache();
-        capacity = Math.Min(decoder.Config.MaxPositionEmbeddings, (tokens + CapacityStep - 1) / CapacityStep * CapacityStep);
-        ones = new long[capacity];
-        Array.Fill(ones, 1);
-        for (var i = 0; i < decoder.Config.NumHiddenLayers; i++)
-        {
-            Bind(DecoderGraph.PastKey(i), DecoderGraph.PresentKey(i));
-            Bind(DecoderGraph.PastValue(i), DecoderGraph.PresentValue(i));
-        }
+        this.decoder = decoder;
+        last = step = new(decoder.Step);
+        prefill = decoder.Prefill is null ? step : new(decoder.Prefill);
+        prefixes = new(decoder.Step.Form, decoder.Step.Memory, prefixBytes, decoder.Config.MaxPositionEmbeddings, Release);
     }
 
-    private void Bind(string past, string present)
+    public int Length => (fork ?? current)?.Length ?? 0;
+
+    /// <summary>Bytes of all caches that are kept.</summary>
+    public long CacheBytes => prefixes.Bytes + (fork?.Bytes ?? 0);
+
+    /// <summary>Starts a new sequence with room for <paramref name="tokens"/> tokens.</summary>
+    public void Start(int tokens) => Start([], tokens);
+
+    /// <summary>Starts a sequence that will have this beginning, with room for <paramref name="tokens"/> tokens.</summary>
+    /// <returns>How many of its tokens are there already; at least the last one has to be appended.</returns>
+    public int Start(ReadOnlySpan<int> prompt, int tokens)
     {
-        var buffer = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, TensorElementType.Float,
-            [1, decoder.Config.NumKeyValueHeads, capacity, decoder.Config.HeadDim]);
-        // Attention multiplies masked positions by zero, and zero times whatever was in this memory might be NaN.
-        buffer.GetTensorMutableDataAsSpan<float>().Clear();
-        cache.Add(buffer);
-        binding.BindInput(past, buffer);
-        binding.BindOutput(present, buffer);
+        EndFork();
+        current = prefixes.Take(prompt, tokens);
+        return current.Length;
     }
 
     /// <summary>Appends tokens and returns the logits after the last one; valid until the next call.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled, at the latest after one node of the graph; what was appended before stays.</exception>
     public ReadOnlySpan<float> Append(ReadOnlySpan<int> tokens, CancellationToken ct = default)
     {
-        if (Length + tokens.Length > capacity)
-            throw new InvalidOperationException($"The cache has room for {capacity} tokens, and {Length + tokens.Length} are needed.");
-        var last = 0;
-        for (var start = 0; start < tokens.Length; start += chunk)
+        if (current is null || Length + tokens.Length > current.Capacity)
+            throw new InvalidOperationException($"The cache has room for {current?.Capacity ?? 0} tokens, and {Length + tokens.Length} are needed.");
+        for (var start = 0; start < tokens.Length;)
         {
             ct.ThrowIfCancellationRequested();
-            last = Math.Min(chunk, tokens.Length - start);
-            Step(tokens.Slice(start, last));
+            last = tokens.Length - start >= PrefillFrom ? prefill : step;
+            var part = tokens.Slice(start, Math.Min(last.LongestStep, tokens.Length - start));
+            last.Run(current, part, ct);
+            current.Tokens.AddRange(part);
+            start += part.Length;
         }
-        return logits.AsSpan((last - 1) * decoder.Config.VocabSize, decoder.Config.VocabSize);
+        return last.LastLogits(0);
     }
 
-    private void Step(ReadOnlySpan<int> tokens)
+    /// <summary>Copies the sequence so that each copy can grow by itself; <see cref="Step"/> then takes one token for each.</summary>
+    public void Fork(int rows, int tokens)
     {
-        int count = tokens.Length, vocabulary = decoder.Config.VocabSize;
-        if (logits.Length < count * vocabulary)
-            logits = new float[count * vocabulary];
-        var ids = new long[count];
-        for (var i = 0; i < count; i++)
-            ids[i] = tokens[i];
-        using var input = OrtValue.CreateTensorValueFromMemory(ids, [1, count]);
-        using var mask = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, ones.AsMemory(0, Length + count), [1, Length + count]);
-        using var output = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, logits.AsMemory(0, count * vocabulary), [1, count, vocabulary]);
-        binding.BindInput(DecoderGraph.InputIds, input);
-        binding.BindInput(DecoderGraph.AttentionMask, mask);
-        binding.BindOutput(DecoderGraph.Logits, output);
-        OnnxSession.Translate(() =>
-        {
-            decoder.Session.RunWithBinding(options, binding);
-            return 0;
-        });
-        Length += count;
+        fork = new KeyValueCache(decoder.Step.Form, decoder.Step.Memory, rows, tokens);
+        if (!fork.TryCopy(current!, current!.Length))
+            throw new UnsupportedModelException("This graph's cache cannot be copied on the device: ask for one continuation at a time, or use the provider cpu.");
     }
 
-    private void ReleaseCache()
+    /// <summary>Appends one token to each copy; <see cref="Logits"/> then has what follows.</summary>
+    public void Step(ReadOnlySpan<int> tokens, CancellationToken ct)
     {
-        binding.ClearBoundInputs();
-        binding.ClearBoundOutputs();
-        foreach (var buffer in cache)
-            buffer.Dispose();
-        cache.Clear();
+        ct.ThrowIfCancellationRequested();
+        (last = step).Run(fork!, tokens, ct);
+    }
+
+    /// <summary>Logits after the last token of a copy; valid until the next call.</summary>
+    public ReadOnlySpan<float> Logits(int copy) => last.LastLogits(copy);
+
+    private void EndFork()
+    {
+        if (fork is null)
+            return;
+        Release(fork);
+        fork.Dispose();
+        fork = null;
+    }
+
+    private void Release(KeyValueCache cache)
+    {
+        step.Release(cache);
+        prefill.Release(cache);
     }
 
     public void Dispose()
     {
-        ReleaseCache();
-        binding.Dispose();
-        options.Dispose();
+        EndFork();
+        step.Dispose();
+        if (prefill != step)
+            prefill.Dispose();
+        prefixes.Dispose();
     }
 }

@@ -1,26 +1,26 @@
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Onnx;
 using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace LlmOps.Engines.Inference;
 
-/// <summary>A session together with the configuration that it was checked against.</summary>
-internal sealed class DecoderSession : IDisposable
+/// <summary>A decoder graph that is open, and where its tensors lie.</summary>
+/// <param name="Session">The session; disposed here.</param>
+/// <param name="FileName">For messages.</param>
+/// <param name="Form">Inputs and outputs, checked.</param>
+/// <param name="Vocabulary">Width of the logits.</param>
+/// <param name="Memory">For keys and values: the device's memory.</param>
+/// <param name="Transfer">For token ids and logits: memory that the processor reads and the device reaches fast.</param>
+internal sealed record DecoderGraphSession(InferenceSession Session, string FileName, DecoderInterface Form, int Vocabulary, TensorMemory Memory, TensorMemory Transfer) : IDisposable
 {
-    private DecoderSession(InferenceSession session, ModelConfig config) => (Session, Config) = (session, config);
-
-    public InferenceSession Session { get; }
-    public ModelConfig Config { get; }
-
-    public static DecoderSession Open(string folder, SessionSettings? settings)
+    public static DecoderGraphSession Open(string folder, string fileName, ModelConfig config, SessionSettings settings)
     {
-        var config = ModelConfig.Read(folder);
-        var session = OnnxSession.Open(folder, settings ?? new());
+        var session = OnnxSession.Open(folder, settings, fileName);
         try
         {
-            Check(session, config);
-            return new(session, config);
+            var form = DecoderInterface.Read(session, config, Path.Combine(folder, fileName));
+            var (memory, transfer) = settings.Provider.Memories(session);
+            return new(session, fileName, form, config.VocabSize, memory, transfer);
         }
         catch
         {
@@ -29,32 +29,51 @@ internal sealed class DecoderSession : IDisposable
         }
     }
 
-    private static void Check(InferenceSession session, ModelConfig config)
+    public void Dispose()
     {
-        Require(session.InputMetadata, DecoderGraph.InputIds, TensorElementType.Int64, "input");
-        Require(session.InputMetadata, DecoderGraph.AttentionMask, TensorElementType.Int64, "input");
-        var logits = Require(session.OutputMetadata, DecoderGraph.Logits, TensorElementType.Float, "output");
-        if (logits.Dimensions[^1] is > 0 and var width && width != config.VocabSize)
-            throw new InvalidModelException($"Output 'logits' is {width} wide, but config.json says vocab_size {config.VocabSize}.");
-        for (var i = 0; i < config.NumHiddenLayers; i++)
-        {
-            foreach (var name in new[] { DecoderGraph.PastKey(i), DecoderGraph.PastValue(i) })
-            {
-                var past = Require(session.InputMetadata, name, TensorElementType.Float, "input");
-                if (past.Dimensions is not [_, var heads, _, var width2] || heads != config.NumKeyValueHeads || width2 != config.HeadDim)
-                    throw new InvalidModelException($"Input '{name}' is [{string.Join(", ", past.Dimensions)}]; config.json asks for {config.NumKeyValueHeads} heads of {config.HeadDim}.");
-            }
-            Require(session.OutputMetadata, DecoderGraph.PresentKey(i), TensorElementType.Float, "output");
-            Require(session.OutputMetadata, DecoderGraph.PresentValue(i), TensorElementType.Float, "output");
-        }
-        if (session.InputMetadata.ContainsKey(DecoderGraph.PastKey(config.NumHiddenLayers)))
-            throw new InvalidModelException($"The graph has more layers than the {config.NumHiddenLayers} of config.json.");
+        Memory.Dispose();
+        Transfer.Dispose();
+        Session.Dispose();
     }
+}
 
-    private static NodeMetadata Require(IReadOnlyDictionary<string, NodeMetadata> side, string name, TensorElementType type, string kind) =>
-        !side.TryGetValue(name, out var found) ? throw new InvalidModelException($"The graph has no {kind} '{name}': it is not a decoder with a key/value cache.")
-        : found.ElementDataType != type ? throw new UnsupportedModelException($"The {kind} '{name}' is {found.ElementDataType}; {type} is needed.")
-        : found;
+/// <summary>The graphs of a folder together with the configuration that they were checked against.</summary>
+internal sealed class DecoderSession : IDisposable
+{
+    /// <summary>An optional second graph with the same inputs and outputs, for steps of many tokens.</summary>
+    public const string PrefillFileName = "prefill.onnx";
+
+    private DecoderSession(DecoderGraphSession step, DecoderGraphSession? prefill, ModelConfig config) => (Step, Prefill, Config) = (step, prefill, config);
+
+    public DecoderGraphSession Step { get; }
+    public DecoderGraphSession? Prefill { get; }
+    public ModelConfig Config { get; }
+
+    public static DecoderSession Open(string folder, SessionSettings? settings, bool withPrefill = true)
+    {
+        settings ??= new();
+        var config = ModelConfig.Read(folder);
+        var step = DecoderGraphSession.Open(folder, OnnxModel.FileName, config, settings);
+        DecoderGraphSession? prefill = null;
+        try
+        {
+            if (withPrefill && File.Exists(Path.Combine(folder, PrefillFileName)))
+            {
+                prefill = DecoderGraphSession.Open(folder, PrefillFileName, config, settings);
+                if (prefill.Form.Cache != step.Form.Cache || prefill.Form.AppendsInPlace != step.Form.AppendsInPlace)
+                    throw new InvalidModelException($"{PrefillFileName} and {OnnxModel.FileName} cannot share a cache: one has {prefill.Form.Cache} {Kind(prefill)}, the other {step.Form.Cache} {Kind(step)}.");
+            }
+            return new(step, prefill, config);
+        }
+        catch
+        {
+            prefill?.Dispose();
+            step.Dispose();
+            throw;
+        }
+
+        static string Kind(DecoderGraphSession graph) => graph.Form.AppendsInPlace ? "appended in place" : "written anew";
+    }
 
     public void EnsureTokens(ReadOnlySpan<int> tokens)
     {
@@ -63,5 +82,9 @@ internal sealed class DecoderSession : IDisposable
                 throw new ArgumentException($"Token {token} is outside of the vocabulary of {Config.VocabSize}.");
     }
 
-    public void Dispose() => Session.Dispose();
+    public void Dispose()
+    {
+        Prefill?.Dispose();
+        Step.Dispose();
+    }
 }

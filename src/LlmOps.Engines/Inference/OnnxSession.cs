@@ -7,11 +7,11 @@ namespace LlmOps.Engines.Inference;
 /// <summary>Opens ONNX Runtime sessions and puts its failures into this library's words.</summary>
 internal static class OnnxSession
 {
-    public static InferenceSession Open(string folder, SessionSettings settings)
+    public static InferenceSession Open(string folder, SessionSettings settings, string fileName = OnnxModel.FileName)
     {
-        var path = Path.Combine(folder, OnnxModel.FileName);
+        var path = Path.Combine(folder, fileName);
         if (!File.Exists(path))
-            throw new InvalidModelException($"There is no {OnnxModel.FileName} in '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
+            throw new InvalidModelException($"There is no {fileName} in '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
         return OpenFile(path, settings);
     }
 
@@ -21,7 +21,14 @@ internal static class OnnxSession
             throw new InvalidModelException($"There is no file '{Path.GetFileName(path)}'.");
         OptimizationRecord.EnsureUsableHere(Path.GetDirectoryName(path)!);
         using var options = Options(settings);
-        return Translate(() => new InferenceSession(path, options), Path.GetFileName(path));
+        try
+        {
+            return Translate(() => new InferenceSession(path, options), Path.GetFileName(path));
+        }
+        catch (InvalidModelException e) when (!settings.Provider.IsCpu && e.Message.Contains("CPU EP", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new UnsupportedModelException($"Execution provider '{settings.Provider.Name}' cannot run all of {Path.GetFileName(path)}, and falling back to the processor is not allowed. {e.Message}", e);
+        }
     }
 
     public static SessionOptions Options(SessionSettings settings)
@@ -37,8 +44,19 @@ internal static class OnnxSession
             EnableMemoryPattern = false,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", settings.AllowSpinning ? "1" : "0");
-        return options;
+        try
+        {
+            options.AddSessionConfigEntry("session.intra_op.allow_spinning", settings.AllowSpinning ? "1" : "0");
+            foreach (var (key, value) in settings.Entries ?? new Dictionary<string, string>())
+                options.AddSessionConfigEntry(key, value);
+            settings.Provider.AppendTo(options);
+            return options;
+        }
+        catch
+        {
+            options.Dispose();
+            throw;
+        }
     }
 
     public static GraphOptimizationLevel Level(string name) => name.ToUpperInvariant() switch

@@ -1,15 +1,20 @@
 using System.Numerics.Tensors;
+using LlmOps.Engines.Evaluation;
 
 namespace LlmOps.Engines.Inference;
 
-/// <summary>Chooses tokens: repetition penalty, temperature, top-k, top-p, draw; in this order, as Hugging Face's generate does.</summary>
+/// <summary>Chooses the tokens of one continuation; <see cref="SamplingOptions"/> says in which order.</summary>
 /// <param name="options">How to choose.</param>
 /// <param name="vocabulary">Tokens that have a text; a model may have more rows, added to round its matrices, which are never chosen.</param>
-internal sealed class Sampler(SamplingOptions options, int vocabulary)
+/// <param name="continuation">Added to the seed.</param>
+internal sealed class Sampler(SamplingOptions options, int vocabulary, int continuation = 0)
 {
-    private readonly Random random = options.Seed is { } seed ? new Random(seed) : new Random();
+    private readonly Random random = options.Seed is { } seed ? new Random(unchecked(seed + continuation)) : new Random();
     private readonly float[] scores = new float[vocabulary];
+    private readonly Nucleus nucleus = new(vocabulary);
     private readonly HashSet<int> seen = [];
+    private readonly Dictionary<int, int> made = [];
+    private float[] scratch = [];
 
     public void Remember(ReadOnlySpan<int> tokens)
     {
@@ -19,67 +24,66 @@ internal sealed class Sampler(SamplingOptions options, int vocabulary)
     }
 
     /// <returns>The token and the natural logarithm of its probability under the unchanged logits.</returns>
-    public (int Token, double LogProbability) Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> forbidden)
+    /// <exception cref="ArgumentException">The grammar and the tokens held back leave nothing to choose.</exception>
+    /// <exception cref="InvalidModelException">A logit is not a number, or infinite.</exception>
+    public (int Token, double LogProbability) Next(ReadOnlySpan<float> logits, ReadOnlySpan<int> forbidden, TokenConstraint? constraint = null)
+    {
+        Score(logits, forbidden, constraint);
+        var chosen = options.Temperature == 0 ? TensorPrimitives.IndexOfMax<float>(scores) : Draw();
+        if (float.IsNaN(scores[chosen]))
+            throw new InvalidModelException("The model gave a logit that is not a number; its weights are damaged or overflow.");
+        if (float.IsNegativeInfinity(scores[chosen]))
+            throw new ArgumentException("The grammar allows no token that the options do not hold back.");
+        seen.Add(chosen);
+        made[chosen] = made.GetValueOrDefault(chosen) + 1;
+        if (scratch.Length < logits.Length)
+            scratch = new float[logits.Length];
+        return (chosen, SequenceScorer.LogProbability(logits, chosen, scratch));
+    }
+
+    /// <summary>The most likely tokens under the unchanged logits, best first.</summary>
+    public IReadOnlyList<TokenLogProbability> Alternatives(ReadOnlySpan<float> logits, int token, double logProbability)
+    {
+        // log p differs from the logit by the same constant for all tokens, and that of one token is known.
+        var constant = logProbability - logits[token];
+        var best = TopSelection.Largest(logits[..vocabulary], options.TopLogProbabilities);
+        var found = new TokenLogProbability[best.Length];
+        for (var i = 0; i < best.Length; i++)
+            found[i] = new(best[i], logits[best[i]] + constant);
+        return found;
+    }
+
+    private void Score(ReadOnlySpan<float> logits, ReadOnlySpan<int> forbidden, TokenConstraint? constraint)
     {
         logits[..vocabulary].CopyTo(scores);
+        // Negative infinity stays what it is under everything below: what is forbidden here cannot come back.
+        constraint?.Apply(scores);
+        if (options.LogitBias is { } biases)
+            foreach (var (token, bias) in biases)
+                if (token < vocabulary)
+                    scores[token] += bias;
         if (options.RepetitionPenalty != 1)
             foreach (var token in seen)
                 scores[token] = scores[token] > 0 ? scores[token] / options.RepetitionPenalty : scores[token] * options.RepetitionPenalty;
+        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
+            foreach (var (token, count) in made)
+                scores[token] -= options.PresencePenalty + count * options.FrequencyPenalty;
         foreach (var token in forbidden)
-            scores[token] = float.NegativeInfinity;
-        var chosen = options.Temperature == 0 ? TensorPrimitives.IndexOfMax<float>(scores) : Draw();
-        seen.Add(chosen);
-        return (chosen, logits[chosen] - LogSumExp(logits));
+            if (token < vocabulary)
+                scores[token] = float.NegativeInfinity;
     }
 
+    // Weights are exp((score − best) / temperature), so that the best has weight 1 and nothing overflows.
     private int Draw()
     {
-        var max = TensorPrimitives.Max<float>(scores);
-        var weights = new List<(int Token, double Weight)>(vocabulary);
-        double total = 0;
-        for (var i = 0; i < scores.Length; i++)
-        {
-            var weight = Math.Exp((scores[i] - max) / (double)options.Temperature);
-            weights.Add((i, weight));
-            total += weight;
-        }
-        if (options.TopK > 0 || options.TopP < 1)
-            (weights, total) = Filter(weights, total);
-        var point = random.NextDouble() * total;
-        foreach (var (token, weight) in weights)
-            if ((point -= weight) < 0)
-                return token;
-        return weights[^1].Token;
-    }
-
-    private (List<(int Token, double Weight)> Kept, double Total) Filter(List<(int Token, double Weight)> weights, double total)
-    {
-        if (options.TopK == 0)
-        {
-            // All tokens below this weight together stay under 1 - p, so none of them can be in the nucleus: sorting the rest is enough.
-            var floor = (1 - options.TopP) * total / vocabulary;
-            weights.RemoveAll(w => w.Weight < floor);
-        }
-        weights.Sort((a, b) => b.Weight != a.Weight ? b.Weight.CompareTo(a.Weight) : a.Token.CompareTo(b.Token));
-        if (options.TopK > 0 && options.TopK < weights.Count)
-        {
-            weights.RemoveRange(options.TopK, weights.Count - options.TopK);
-            total = weights.Sum(w => w.Weight); // top-p works on what top-k left
-        }
-        double sum = 0;
-        var count = 0;
-        while (count < weights.Count && (count == 0 || sum < options.TopP * total))
-            sum += weights[count++].Weight;
-        weights.RemoveRange(count, weights.Count - count);
-        return (weights, sum);
-    }
-
-    private static double LogSumExp(ReadOnlySpan<float> logits)
-    {
-        var max = TensorPrimitives.Max(logits);
-        double sum = 0;
-        foreach (var logit in logits)
-            sum += Math.Exp(logit - max);
-        return max + Math.Log(sum);
+        var best = TensorPrimitives.Max<float>(scores);
+        if (!float.IsFinite(best))
+            return TensorPrimitives.IndexOfMax<float>(scores);
+        if (options.TopK > 0 && options.TopK < vocabulary)
+            return nucleus.Draw(TopSelection.Largest(scores, options.TopK), scores, best, options, random);
+        TensorPrimitives.Subtract(scores, best, nucleus.Weights);
+        TensorPrimitives.Divide(nucleus.Weights, options.Temperature, nucleus.Weights);
+        TensorPrimitives.Exp<float>(nucleus.Weights, nucleus.Weights);
+        return nucleus.Draw(options, random);
     }
 }

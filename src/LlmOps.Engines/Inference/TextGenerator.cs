@@ -3,19 +3,25 @@ using LlmOps.Engines.Text;
 
 namespace LlmOps.Engines.Inference;
 
-/// <summary>Generates text with an exported decoder, token by token. Calls from several threads wait for each other.</summary>
+/// <summary>
+/// Generates text with an exported decoder, token by token. Calls from several threads wait for each other. What earlier prompts had in common with
+/// a new one at its beginning is not computed again: the logits are the same but for rounding, which in a graph that quantizes its activations
+/// for each step as a whole (dynamic int8) depends on where the steps are cut.
+/// </summary>
 public sealed class TextGenerator : IDisposable
 {
     private readonly DecoderSession decoder;
     private readonly CachedDecoder cached;
+    private readonly Lazy<TokenTrie> trie;
     // Not a lock: an enumerator may be advanced from different threads, as asynchronous callers do.
     private readonly SemaphoreSlim turn = new(1, 1);
 
-    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer)
+    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer, SessionSettings settings)
     {
         this.decoder = decoder;
-        cached = new CachedDecoder(decoder);
+        cached = new CachedDecoder(decoder, settings.PrefixCacheBytes);
         Tokenizer = tokenizer;
+        trie = new(() => new(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [Config.EosTokenId, tokenizer.EosId]));
     }
 
     /// <summary>The tokenizer of the folder.</summary>
@@ -24,26 +30,28 @@ public sealed class TextGenerator : IDisposable
     /// <summary>The configuration of the folder.</summary>
     public ModelConfig Config => decoder.Config;
 
-    /// <summary>Opens the ONNX folder with its tokenizer.</summary>
-    /// <exception cref="InvalidModelException">The graph is missing, damaged, or does not fit its config.json.</exception>
+    /// <summary>Opens the ONNX folder with its tokenizer. A second graph <c>prefill.onnx</c> with the same inputs and outputs, if there is one, computes steps of 8 tokens and more.</summary>
+    /// <exception cref="InvalidModelException">A graph is missing, damaged, or does not fit its config.json.</exception>
+    /// <exception cref="UnsupportedModelException">The provider is not here, or the graph's tensors have a type that is not supported.</exception>
     public static TextGenerator Load(string folder, SessionSettings? settings = null)
     {
+        settings ??= new();
         var tokenizer = Tokenizer.Load(folder);
         var decoder = DecoderSession.Open(folder, settings);
         if (tokenizer.VocabularySize <= decoder.Config.VocabSize)
-            return new(decoder, tokenizer);
+            return new(decoder, tokenizer, settings);
         decoder.Dispose();
         throw new InvalidModelException($"The tokenizer knows {tokenizer.VocabularySize} tokens, the model only {decoder.Config.VocabSize}.");
     }
 
-    /// <summary>Continues the prompt; the tokens come as they are made.</summary>
+    /// <summary>Continues the prompt; the tokens come as they are made, those of several continuations in turn.</summary>
     /// <param name="prompt">Token ids, rendered by <see cref="PromptTemplate"/>.</param>
     /// <param name="options">How to choose tokens and when to stop.</param>
-    /// <param name="ct">Checked before every step.</param>
+    /// <param name="ct">Ends a step under way, too; the generator stays usable.</param>
     /// <exception cref="ArgumentException">The prompt is empty, fills the context, or has unknown tokens; or an option is out of range.</exception>
     public IEnumerable<GeneratedToken> Generate(int[] prompt, SamplingOptions options, CancellationToken ct = default)
     {
-        options.Ensure();
+        options.Ensure(Config.VocabSize);
         if (prompt.Length == 0)
             throw new ArgumentException("The prompt has no tokens.", nameof(prompt));
         if (prompt.Length >= Config.MaxPositionEmbeddings)
@@ -57,32 +65,34 @@ public sealed class TextGenerator : IDisposable
         turn.Wait(ct);
         try
         {
-            int[] ends = [Config.EosTokenId, Tokenizer.EosId];
+            int[] ends = [Config.EosTokenId, Tokenizer.EosId, .. options.EndTokens ?? []];
             var room = Math.Min(options.MaxNewTokens, Config.MaxPositionEmbeddings - prompt.Length);
-            var sampler = new Sampler(options, Tokenizer.VocabularySize);
-            sampler.Remember(prompt);
-            var stream = new TextStream(Tokenizer, options.Stop ?? []);
-            cached.Start(prompt.Length + room);
-            int[] input = prompt;
-            for (var made = 1; ; made++)
+            var count = options.Continuations;
+            var answers = Enumerable.Range(0, count).Select(i => new Continuation(options, Tokenizer, options.Grammar?.Start(trie.Value), prompt, ends, room, i)).ToArray();
+            ct.ThrowIfCancellationRequested();
+            var reused = cached.Start(prompt, prompt.Length + room);
+            cached.Append(prompt.AsSpan(reused), ct);
+            for (var step = 0; ; step++)
             {
                 ct.ThrowIfCancellationRequested();
-                var (token, logProbability) = sampler.Next(cached.Append(input, ct), made <= options.MinNewTokens ? ends : []);
-                var ended = ends.Contains(token);
-                var (text, stopped) = ended ? ("", false) : stream.Push(token);
-                var finish = stopped ? FinishReason.Stop
-                    : ended ? FinishReason.EndOfText
-                    : made < room ? (FinishReason?)null
-                    : room < options.MaxNewTokens ? FinishReason.Context : FinishReason.Length;
-                if (finish is not null && !stopped)
-                {
-                    (var rest, stopped) = stream.Flush();
-                    (text, finish) = (text + rest, stopped ? FinishReason.Stop : finish);
-                }
-                yield return new GeneratedToken(token, text, logProbability) { Finish = finish };
-                if (finish is not null)
+                var made = new List<GeneratedToken>(count);
+                for (var i = 0; i < count; i++)
+                    if (!answers[i].IsFinished)
+                        made.Add(answers[i].Next(cached.Logits(step == 0 ? 0 : i)) with { CachedPromptTokens = reused });
+                foreach (var token in made)
+                    yield return token;
+                if (answers.All(a => a.IsFinished))
                     yield break;
-                input = [token];
+                ct.ThrowIfCancellationRequested();
+                if (count == 1)
+                {
+                    cached.Append([answers[0].LastToken], ct);
+                    continue;
+                }
+                if (step == 0)
+                    cached.Fork(count, prompt.Length + room);
+                // What a finished answer would add is not looked at.
+                cached.Step([.. answers.Select(a => a.LastToken)], ct);
             }
         }
         finally

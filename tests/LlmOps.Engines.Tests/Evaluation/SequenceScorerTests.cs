@@ -36,6 +36,20 @@ public sealed class SequenceScorerTests
     }
 
     [Fact]
+    public void Score_ComputesOnce_WhatSeveralRequestsBeginWith()
+    {
+        using var model = new Successor(7, 64);
+        int[] question = [0, 1, 2, 3, 4];
+        ScoreRequest[] requests = [.. Enumerable.Range(0, 7).Select(answer => new ScoreRequest([.. question, answer], 5)), new([.. question, 5, 6, 1], 6), new([0, 1, 2], 1), new([6, 5], 1)];
+
+        var together = new SequenceScorer(model).Score(requests);
+
+        // One pass over the longest of those with the same beginning, without its last token, and one over the other; padded to the same length.
+        Assert.Equal(2 * 7, model.Computed);
+        Assert.Equal(requests.Select(r => new SequenceScorer(model).Score([r])[0]), together);
+    }
+
+    [Fact]
     public void Score_DropsContextFromTheLeft_WhenItDoesNotFit()
     {
         using var model = new Successor(4, 3);
@@ -80,12 +94,15 @@ public sealed class SequenceScorerTests
     {
         public int LargestBatch { get; private set; }
 
+        public int Computed { get; private set; }
+
         public int VocabularySize => vocabulary;
 
         public int MaxLength => maxLength;
 
         public float[][] Logits(IReadOnlyList<int[]> sequences)
         {
+            Computed += sequences.Count * sequences.Max(s => s.Length);
             LargestBatch = Math.Max(LargestBatch, sequences.Count * sequences.Max(s => s.Length));
             return [.. sequences.Select(s =>
             {

@@ -129,4 +129,85 @@ public sealed class TextGeneratorTests(ExportedModels models)
             Assert.InRange(expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-4f);
         }
     }
+
+    [Fact]
+    public void Generate_SharesThePromptAmongContinuations_WhichAreThoseOfTheirSeedsAlone()
+    {
+        using var generator = TextGenerator.Load(models.TiedOnnx);
+        var options = new SamplingOptions(12, Temperature: 1, Seed: 40, MinNewTokens: 12);
+
+        var together = generator.Generate(Prompt, options with { Continuations = 4 }, Ct).ToLookup(t => t.Continuation);
+
+        Assert.Equal(4, together.Count);
+        for (var i = 0; i < 4; i++)
+        {
+            var alone = generator.Generate(Prompt, options with { Seed = 40 + i }, Ct).ToList();
+            Assert.Equal(alone.Select(t => t.Id), together[i].Select(t => t.Id));
+            Assert.All(alone.Zip(together[i]), pair => Assert.Equal(pair.First.LogProbability, pair.Second.LogProbability, 1e-4));
+            Assert.Equal(FinishReason.Length, together[i].Last().Finish);
+        }
+        Assert.True(together.Select(t => string.Join(' ', t.Select(x => x.Id))).Distinct().Count() > 1);
+    }
+
+    [Fact]
+    public void Generate_ComputesOnlyWhatIsNew_WhenAChatGoesOn()
+    {
+        using TextGenerator generator = TextGenerator.Load(models.TiedOnnx), without = TextGenerator.Load(models.TiedOnnx, new() { PrefixCacheBytes = 0 });
+        var options = new SamplingOptions(10, MinNewTokens: 10);
+        var first = generator.Generate(Prompt, options, Ct).ToList();
+        int[] next = [.. Prompt, .. first.Select(t => t.Id), 33, 44, 55];
+
+        var made = generator.Generate(next, options, Ct).ToList();
+        var expected = without.Generate(next, options, Ct).ToList();
+
+        // The first answer's last token was given out and never computed.
+        Assert.Equal((0, Prompt.Length + 9), (first[0].CachedPromptTokens, made[0].CachedPromptTokens));
+        Assert.Equal(0, without.Generate(next, options, Ct).First().CachedPromptTokens);
+        Assert.Equal(expected.Select(t => t.Id), made.Select(t => t.Id));
+        Assert.All(expected.Zip(made), pair => Assert.Equal(pair.First.LogProbability, pair.Second.LogProbability, 1e-5));
+    }
+
+    [Fact]
+    public void Generate_EndsAtAnyEndToken_AndHoldsThemBackBeforeTheMinimum()
+    {
+        using var generator = TextGenerator.Load(models.TiedOnnx);
+        var free = generator.Generate(Prompt, new(20, MinNewTokens: 20), Ct).Select(t => t.Id).ToList();
+
+        var made = generator.Generate(Prompt, new(20) { EndTokens = [free[4]], LogitBias = new Dictionary<int, float> { [2] = -100 } }, Ct).ToList();
+        var later = generator.Generate(Prompt, new(20, MinNewTokens: 15) { EndTokens = [free[4]] }, Ct).Select(t => t.Id).ToList();
+
+        Assert.Equal((free.IndexOf(free[4]) + 1, FinishReason.EndOfText, ""), (made.Count, made[^1].Finish, made[^1].Text));
+        Assert.True(later.Count >= 15);
+        Assert.DoesNotContain(free[4], later.Take(15));
+    }
+
+    [Fact]
+    public void Generate_ReportsAlternatives_AndFollowsAGrammarUntilNothingMayFollow()
+    {
+        using var generator = TextGenerator.Load(models.TiedOnnx);
+        var grammar = OutputGrammar.FromSchema("""{"type":"object","properties":{"sure":{"type":"boolean"}},"required":["sure"]}""", whitespace: false);
+        var options = new SamplingOptions(80, Temperature: 1, Seed: 1) { TopLogProbabilities = 2, Continuations = 2, Grammar = grammar };
+
+        var made = generator.Generate(Prompt, options, Ct).ToLookup(t => t.Continuation);
+
+        foreach (var answer in made)
+        {
+            Assert.Contains(string.Concat(answer.Select(t => t.Text)), new[] { """{"sure":true}""", """{"sure":false}""" });
+            Assert.Equal(FinishReason.Complete, answer.Last().Finish);
+            Assert.All(answer, t => Assert.True(t.Alternatives is [var best, var second] && best.LogProbability >= second.LogProbability && t.LogProbability <= best.LogProbability + 1e-6));
+        }
+    }
+
+    [Fact]
+    public void Generate_RefusesOptionsOutOfRange_AndNamesThem()
+    {
+        using var generator = TextGenerator.Load(models.TiedOnnx);
+        foreach (var (options, name) in new[]
+        {
+            (new SamplingOptions { MinP = 2 }, "MinP"), (new() { PresencePenalty = 3 }, "PresencePenalty"), (new() { FrequencyPenalty = float.NaN }, "FrequencyPenalty"),
+            (new() { Continuations = 0 }, "Continuations"), (new() { EndTokens = [304] }, "EndTokens"), (new() { TopLogProbabilities = -1 }, "TopLogProbabilities"),
+            (new() { LogitBias = new Dictionary<int, float> { [1] = float.PositiveInfinity } }, "LogitBias"),
+        })
+            Assert.Equal(name, Assert.Throws<ArgumentException>(() => generator.Generate(Prompt, options, Ct)).ParamName);
+    }
 }
