@@ -89,6 +89,28 @@ public sealed class ArchitectureTests
         Assert.True(applied.Zip(merged).Max(p => Math.Abs(p.First - p.Second)) <= 1e-5);
     }
 
+    [Fact]
+    public void Save_WritesAPeftFolder_ThatMergesIntoTheFilesAsTheTrainerMergesInMemory()
+    {
+        using var tiny = new TinyModel();
+        using LlamaForCausalLM model = tiny.Load();
+        using var adapter = new LoraAdapter(model, rank: 4, alpha: 6, targetModules: ["q_proj", "down_proj"], seed: 1);
+        var random = new Random(3);
+        foreach (ParameterShape shape in adapter.Parameters.Shapes)
+            foreach (ref float value in adapter.Parameters.ValuesOf(shape.Name)) value = 0.2f * (random.NextSingle() - 0.5f);
+        string saved = Path.Combine(tiny.Folder, "adapter"), merged = Path.Combine(tiny.Folder, "merged");
+
+        adapter.Save(saved);
+        LoraMergeReport report = new LoraMerge().Run(tiny.Folder, saved, merged, ct: TestContext.Current.CancellationToken);
+        adapter.MergeInto(model);
+
+        Assert.Equal(adapter.Parameters.Shapes.Count / 2, report.Merged);
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(merged, "model.safetensors"));
+        foreach (ParameterShape shape in model.Parameters.Shapes)
+            Assert.True(file.ReadFloat32(shape.Name).Zip(model.Parameters.ValuesOf(shape.Name).ToArray()).Max(p => Math.Abs(p.First - p.Second)) <= 1e-6, shape.Name);
+        Assert.True(report.LargestChange > 1e-3);
+    }
+
     private static double[][] Reference(LlamaForCausalLM model, int[] tokens)
     {
         ModelConfig c = model.Config;

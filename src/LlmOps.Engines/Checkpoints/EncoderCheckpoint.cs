@@ -5,10 +5,10 @@ namespace LlmOps.Engines.Checkpoints;
 /// <summary>A Hugging Face encoder folder whose weights are known to fit its configuration. Tensors are asked for without the family's prefix.</summary>
 public sealed class EncoderCheckpoint : IDisposable
 {
-    private readonly SafetensorsFile weights;
+    private readonly CheckpointWeights weights;
     private readonly Dictionary<string, string> stored;
 
-    private EncoderCheckpoint(EncoderConfig config, SafetensorsFile weights, Dictionary<string, string> stored, IReadOnlyList<string> unused) =>
+    private EncoderCheckpoint(EncoderConfig config, CheckpointWeights weights, Dictionary<string, string> stored, IReadOnlyList<string> unused) =>
         (Config, this.weights, this.stored, Unused) = (config, weights, stored, unused);
 
     /// <summary>The configuration.</summary>
@@ -17,19 +17,19 @@ public sealed class EncoderCheckpoint : IDisposable
     /// <summary>Tensors of the file that the encoder does not use, such as task heads.</summary>
     public IReadOnlyList<string> Unused { get; }
 
-    /// <summary>Opens <c>config.json</c> and <c>model.safetensors</c>; names may have the family's prefix, and LayerNorm may be spelled gamma and beta, as in old files.</summary>
+    /// <summary>Opens <c>config.json</c> and the weights, one file or shards; names may have the family's prefix, and LayerNorm may be spelled gamma and beta, as in old files.</summary>
     /// <exception cref="InvalidModelException">A file is missing or damaged, or a tensor is missing, has another shape or is not expected.</exception>
     /// <exception cref="UnsupportedModelException">The family, a setting or an element type is not supported.</exception>
     public static EncoderCheckpoint Open(string folder)
     {
         var config = EncoderConfig.Read(folder);
-        var weights = SafetensorsFile.Open(Path.Combine(folder, CheckpointFolder.WeightsFileName));
+        var weights = CheckpointWeights.Open(folder);
         try
         {
             var stored = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (var name in weights.Tensors.Keys)
                 if (!stored.TryAdd(PlainName(name, config), name))
-                    throw new InvalidModelException($"{CheckpointFolder.WeightsFileName}: tensors '{name}' and '{stored[PlainName(name, config)]}' are the same tensor of the model.");
+                    throw new InvalidModelException($"{CheckpointWeights.FileName}: tensors '{name}' and '{stored[PlainName(name, config)]}' are the same tensor of the model.");
             return new EncoderCheckpoint(config, weights, stored, Check(config, weights, stored));
         }
         catch
@@ -38,6 +38,9 @@ public sealed class EncoderCheckpoint : IDisposable
             throw;
         }
     }
+
+    /// <summary>Bytes of all tensors.</summary>
+    public long SizeBytes => weights.SizeBytes;
 
     /// <summary>A tensor's values.</summary>
     /// <exception cref="InvalidModelException">The tensor holds NaN or infinity; the message names it.</exception>
@@ -57,10 +60,10 @@ public sealed class EncoderCheckpoint : IDisposable
             : plain;
     }
 
-    private static List<string> Check(EncoderConfig config, SafetensorsFile weights, Dictionary<string, string> stored)
+    private static List<string> Check(EncoderConfig config, CheckpointWeights weights, Dictionary<string, string> stored)
     {
         var expected = EncoderTensors.Expected(config).ToDictionary(t => t.Name, t => t.Shape);
-        const string file = CheckpointFolder.WeightsFileName;
+        const string file = CheckpointWeights.FileName;
         foreach (var (name, shape) in expected)
         {
             if (!stored.TryGetValue(name, out var storedName))

@@ -62,10 +62,8 @@ public sealed record EncoderConfig
     public static EncoderConfig Read(string folder)
     {
         var json = ConfigJson.Open(folder, ModelConfig.FileName);
-        json.OneOf("model_type", [.. Families]);
-        var family = json.Find("model_type")!.Value.GetString()!;
-        if (json.Find("position_embedding_type") is not null)
-            json.OneOf("position_embedding_type", ["absolute"]);
+        var family = json.OneOf("model_type", Families);
+        json.OneOf("position_embedding_type", ["absolute"], "absolute");
         foreach (var name in new[] { "is_decoder", "add_cross_attention" })
             if (json.Bool(name, false))
                 throw new UnsupportedModelException($"{ModelConfig.FileName}: {name} is true; an encoder reads in both directions and has no cross-attention.");
@@ -107,18 +105,13 @@ public sealed record EncoderConfig
         PadTokenId = json.TokenId("pad_token_id", 0),
     };
 
-    private static EncoderActivation ReadActivation(ConfigJson json, string name)
-    {
-        if (json.Find(name) is not { } value)
-            return EncoderActivation.Gelu;
-        json.OneOf(name, ["gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu"]);
-        return value.GetString() switch
+    private static EncoderActivation ReadActivation(ConfigJson json, string name) =>
+        json.OneOf(name, ["gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu"], "gelu") switch
         {
             "gelu" or "gelu_python" => EncoderActivation.Gelu,
             "relu" => EncoderActivation.Relu,
             _ => EncoderActivation.GeluTanh,
         };
-    }
 
     private string? FindProblem()
     {

@@ -50,7 +50,7 @@ public sealed record EncoderExport
             new EncoderGraph(graph, config, writer, Operators).Add(pooling);
             writer.Save(Model(graph, config, pooling));
         }
-        var report = new ExportReport(graph.Node.Count, config.ParameterCount, new FileInfo(Path.Combine(hfFolder, CheckpointFolder.WeightsFileName)).Length,
+        var report = new ExportReport(graph.Node.Count, config.ParameterCount, checkpoint.SizeBytes,
             OnnxModel.SizeBytes(staged.Path), clock.Elapsed.TotalSeconds);
         staged.Commit();
         return report;

@@ -8,6 +8,8 @@ internal sealed class StagedFolder : IDisposable
         "config.json", "generation_config.json", "genai_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "chat_template.jinja", "chat_template.json", "vocab.txt", "sentence_bert_config.json",
     ];
+    private static readonly string[] WeightEndings =
+        [".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".onnx.data", ".onnx_adapter"];
     private readonly string target;
     private bool committed;
 
@@ -36,6 +38,21 @@ internal sealed class StagedFolder : IDisposable
         }
     }
 
+    /// <summary>Copies everything that holds no weights, folders in it too: what is beside them may belong to the model in ways that are not known here.</summary>
+    public void CopyAllButWeights(string source)
+    {
+        foreach (var from in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
+        {
+            var name = System.IO.Path.GetRelativePath(source, from);
+            // Hidden files are a tool's own, and this folder itself may lie inside of the source.
+            if (name.StartsWith('.') || from.StartsWith(Path, StringComparison.Ordinal) || WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
+                continue;
+            var to = System.IO.Path.Combine(Path, name);
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(to)!);
+            File.Copy(from, to);
+        }
+    }
+
     /// <summary>Moves the finished folder to its name. An existing folder is filled file by file, <c>model.onnx</c> last, so that a reader never sees a graph without its weights.</summary>
     public void Commit()
     {
@@ -46,8 +63,12 @@ internal sealed class StagedFolder : IDisposable
         }
         else
         {
-            foreach (var file in Directory.EnumerateFiles(Path).OrderBy(f => f.EndsWith(OnnxModel.FileName, StringComparison.Ordinal)))
-                File.Move(file, System.IO.Path.Combine(target, System.IO.Path.GetFileName(file)), overwrite: true);
+            foreach (var file in Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).OrderBy(f => f.EndsWith(OnnxModel.FileName, StringComparison.Ordinal)))
+            {
+                var to = System.IO.Path.Combine(target, System.IO.Path.GetRelativePath(Path, file));
+                Directory.CreateDirectory(System.IO.Path.GetDirectoryName(to)!);
+                File.Move(file, to, overwrite: true);
+            }
             Directory.Delete(Path, recursive: true);
         }
         committed = true;

@@ -1,3 +1,4 @@
+using LlmOps.Engines.Checkpoints;
 using LlmOps.Training.Architectures;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,7 +13,9 @@ namespace LlmOps.Training.Adapters;
 public sealed class LoraAdapter : IDisposable
 {
     private readonly HashSet<string> targets;
+    private readonly double alpha;
     private readonly double scale;
+    private readonly int rank;
 
     /// <summary>A fresh adapter for the linear layers of a model.</summary>
     /// <param name="model">Base model; only shapes are read.</param>
@@ -33,7 +36,7 @@ public sealed class LoraAdapter : IDisposable
         }
         var adapted = linear.Where(s => targetModules.Count == 0 || targetModules.Contains(Module(s.Name))).ToList();
         targets = [.. adapted.Select(s => s.Name)];
-        scale = alpha / rank;
+        (this.rank, this.alpha, scale) = (rank, alpha, alpha / rank);
         Parameters = new FlatParameters(
             adapted.SelectMany(s => new[] { new ParameterShape(s.Name + ".lora_A", [rank, s.Shape[1]], true), new ParameterShape(s.Name + ".lora_B", [s.Shape[0], rank], true) }), trainable: true);
         var random = new Random(seed);
@@ -69,6 +72,14 @@ public sealed class LoraAdapter : IDisposable
             model.Parameters[name].add_(update);
         }
     }
+
+    /// <summary>Writes the adapter as a PEFT folder (adapter_config.json, adapter_model.safetensors), which peft and <see cref="LoraMerge"/> read.</summary>
+    public void Save(string folder) => LoraAdapterWriter.Write(folder, rank, alpha,
+    [
+        .. targets.Order(StringComparer.Ordinal).Select(name => new LoraLayer(name[..^".weight".Length],
+            (int)Parameters[name + ".lora_A"].shape[1], (int)Parameters[name + ".lora_B"].shape[0],
+            Parameters.ValuesOf(name + ".lora_A").ToArray(), Parameters.ValuesOf(name + ".lora_B").ToArray())),
+    ]);
 
     /// <inheritdoc/>
     public void Dispose() => Parameters.Dispose();
