@@ -18,7 +18,7 @@ internal static class Gguf
     {
         using var checkpoint = CheckpointFolder.Open(hfFolder);
         var config = checkpoint.Config;
-        var tensors = LlamaTensors.Expected(config).Select(t => (t.Name, t.Shape, Type: t.Shape.Length == 2 ? type : GgufType.F32)).ToList();
+        var tensors = DecoderTensors.Expected(config).Select(t => (t.Name, t.Shape, Type: t.Shape.Length == 2 ? type : GgufType.F32)).ToList();
         using var file = new BinaryWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20));
         file.Write("GGUF"u8);
         file.Write(3u);

@@ -19,7 +19,7 @@ internal static class RandomLlama
     {
         Directory.CreateDirectory(folder);
         config.Write(folder);
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), LlamaTensors.Expected(config).Select((tensor, i) =>
+        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), DecoderTensors.Expected(config).Select((tensor, i) =>
             new TensorSource(tensor.Name, TensorType.BF16, tensor.Shape, stream => stream.Write(Values(tensor.Shape, seed: i)))));
     }
 
