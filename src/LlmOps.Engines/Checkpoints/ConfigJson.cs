@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace LlmOps.Engines.Checkpoints;
@@ -17,7 +18,7 @@ internal sealed class ConfigJson
             throw new InvalidModelException($"{file} is missing in the model folder.");
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(new UTF8Encoding(false, throwOnInvalidBytes: false).GetString(File.ReadAllBytes(path)));
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new InvalidModelException($"{file} holds no JSON object.");
             return new ConfigJson(document.RootElement.Clone(), file);

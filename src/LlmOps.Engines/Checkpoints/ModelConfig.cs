@@ -9,6 +9,8 @@ public sealed record ModelConfig
     /// <summary>File name inside a checkpoint folder.</summary>
     public const string FileName = "config.json";
 
+    private const int MostLayers = 4096, LongestContext = 1 << 24;
+
     /// <summary>Architecture family, one of <see cref="ModelFamily.All"/>.</summary>
     public string ModelType { get; init; } = "llama";
     /// <summary>Rows of the token embedding.</summary>
@@ -123,6 +125,11 @@ public sealed record ModelConfig
             if (value <= 0)
                 return $"{name} is {value}; it must be positive.";
         }
+        // Bounds far above any model: a few bytes of JSON must not make the reader list a billion tensors.
+        if (NumHiddenLayers > MostLayers)
+            return $"num_hidden_layers is {NumHiddenLayers}; at most {MostLayers} are supported.";
+        if (MaxPositionEmbeddings > LongestContext)
+            return $"max_position_embeddings is {MaxPositionEmbeddings}; at most {LongestContext} are supported.";
         if (NumAttentionHeads % NumKeyValueHeads != 0)
             return $"num_attention_heads ({NumAttentionHeads}) is not a multiple of num_key_value_heads ({NumKeyValueHeads}).";
         if (HeadDim % 2 != 0)
@@ -134,7 +141,7 @@ public sealed record ModelConfig
             if (id < 0 || id >= VocabSize)
                 return $"{name} is {id}; the vocabulary has ids 0 to {VocabSize - 1}.";
         }
-        if (!(RmsNormEps > 0 && RopeTheta > 0))
+        if (!(RmsNormEps > 0 && RopeTheta > 0 && double.IsFinite(RmsNormEps) && double.IsFinite(RopeTheta)))
             return $"rms_norm_eps ({RmsNormEps}) and rope_theta ({RopeTheta}) must be positive.";
         return FindLayerProblem();
     }
@@ -151,7 +158,7 @@ public sealed record ModelConfig
             return $"partial_rotary_factor {PartialRotaryFactor} of head_dim {HeadDim} leaves no even number of values to turn.";
         if (RopeScaling is not { } scaling)
             return null;
-        if (!(scaling.Factor > 0) || scaling.Type == "llama3" && !(scaling.OriginalContext > 0 && scaling.HighFreqFactor > scaling.LowFreqFactor && scaling.LowFreqFactor > 0))
+        if (!(scaling.Factor > 0 && double.IsFinite(scaling.Factor)) || scaling.Type == "llama3" && !(scaling.OriginalContext > 0 && scaling.HighFreqFactor > scaling.LowFreqFactor && scaling.LowFreqFactor > 0))
             return $"rope_scaling of type {scaling.Type} has impossible factors.";
         if (scaling.Type == "longrope" && (scaling.ShortFactor.Count != RotaryDim / 2 || scaling.LongFactor.Count != RotaryDim / 2))
             return $"rope_scaling has {scaling.ShortFactor.Count} short and {scaling.LongFactor.Count} long factors; {RotaryDim / 2} are needed.";
