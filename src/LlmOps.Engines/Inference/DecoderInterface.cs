@@ -17,7 +17,7 @@ namespace LlmOps.Engines.Inference;
 internal sealed record DecoderInterface(int Layers, int Heads, int Width, TensorElementType Cache, TensorElementType Logits, bool HasPositions,
     bool LastLogitsOnly, bool AppendsInPlace)
 {
-    public const string PositionIds = "position_ids";
+    public const string PositionIds = DecoderGraph.PositionIds;
 
     /// <exception cref="InvalidModelException">The graph is no decoder with a cache, or does not fit the configuration.</exception>
     /// <exception cref="UnsupportedModelException">A tensor has an element type that is not supported.</exception>

@@ -13,6 +13,7 @@ public sealed class FamilyParityTests(ExportedModels models)
         foreach (var name in TinyFamilies.All.Keys)
         {
             data.Add(name, GraphForm.Contrib);
+            data.Add(name, GraphForm.Portable);
         }
         return data;
     }
