@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 
 namespace LlmOps.Engines.Onnx;
 
@@ -29,6 +30,23 @@ internal sealed unsafe class MappedFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - length);
         return new(start + offset, length);
     }
+
+    /// <summary>Takes a part out of this process's memory, where the system can; reading it again pages it in again. A pass over a large file then needs no more than the part at hand.</summary>
+    public void Forget(long offset, long length)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (!OperatingSystem.IsLinux())
+            return;
+        nuint page = (nuint)Environment.SystemPageSize, first = ((nuint)start + (nuint)offset + page - 1) / page * page, end = ((nuint)start + (nuint)(offset + length)) / page * page;
+        if (end > first)
+            _ = Advise((void*)first, end - first, DontNeed); // advice only: a refusal changes nothing but memory
+    }
+
+    private const int DontNeed = 4;
+
+    [DllImport("libc", EntryPoint = "madvise", ExactSpelling = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static extern int Advise(void* address, nuint length, int advice);
 
     public ReadOnlyMemory<byte> Memory(long offset, int length) => new Part(this, offset, length).Memory;
 

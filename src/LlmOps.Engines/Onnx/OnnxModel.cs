@@ -75,6 +75,15 @@ internal sealed class OnnxModel : IDisposable
         ? MemoryMarshal.Cast<byte, float>(Bytes(tensor)).ToArray()
         : throw new UnsupportedModelException($"Tensor '{tensor.Name}' has ONNX element type {tensor.DataType}; 32-bit floats are needed here.");
 
+    /// <summary>Takes the values of a tensor that has been read out of memory; see <see cref="MappedFile.Forget"/>.</summary>
+    public void Forget(TensorProto tensor)
+    {
+        if (tensor.DataLocation != 1)
+            return;
+        var (mapped, offset, length) = ExternalRange(tensor);
+        mapped.Forget(offset, length);
+    }
+
     /// <summary>Where an external tensor lies; the range has the size of its shape and is inside the file.</summary>
     public (MappedFile File, long Offset, long Length) ExternalRange(TensorProto tensor)
     {

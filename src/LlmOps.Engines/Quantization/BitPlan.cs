@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using LlmOps.Engines.Onnx;
 
 namespace LlmOps.Engines.Quantization;
 
@@ -17,12 +18,12 @@ internal sealed partial class BitPlan
     private readonly HashSet<string> outputs;
 
     /// <exception cref="ArgumentException">A number of bits is not 2, 4 or 8 (or 0 where that is allowed), or a pattern is no regular expression.</exception>
-    public BitPlan(GraphRewrite rewrite, int bits, int headBits, bool mixed, IReadOnlyList<BitOverride>? overrides)
+    public BitPlan(OnnxModel model, IReadOnlyList<WeightProduct> products, int bits, int headBits, bool mixed, IReadOnlyList<BitOverride>? overrides)
     {
         (this.bits, this.headBits, this.mixed) = (bits, headBits, mixed);
         this.overrides = [.. (overrides ?? []).Select(o => (Compile(o.Pattern), o.Bits))];
-        outputs = [.. rewrite.Model.Proto.Graph.Output.Select(o => o.Name)];
-        layers = 1 + rewrite.Products.Max(p => Layer(p.Node.Name) ?? -1);
+        outputs = [.. model.Proto.Graph.Output.Select(o => o.Name)];
+        layers = 1 + products.Max(p => Layer(p.Node.Name) ?? -1);
     }
 
     public static void Ensure(int bits, int headBits, IReadOnlyList<BitOverride>? overrides)

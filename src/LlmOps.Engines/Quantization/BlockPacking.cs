@@ -57,6 +57,24 @@ internal static class BlockPacking
         }
     }
 
+    /// <summary>The weights [rows, width] as the kernel sees them.</summary>
+    public static float[] Unpack(PackedBlocks packed, BlockRounding rounding, int width)
+    {
+        int bits = rounding.Bits, block = rounding.Block, blob = block * bits / 8, mask = rounding.Top, perByte = 8 / bits;
+        var weights = new float[(long)packed.Rows * width];
+        Parallel.For(0, packed.Rows, row =>
+        {
+            var target = weights.AsSpan(row * width, width);
+            for (var i = 0; i < width; i++)
+            {
+                int at = row * packed.Blocks + i / block, within = i % block;
+                var q = packed.Values[at * blob + within / perByte] >> (within % perByte * bits) & mask;
+                target[i] = (q - (packed.ZeroPoints?[at] ?? rounding.Middle)) * packed.Scales[at];
+            }
+        });
+        return weights;
+    }
+
     /// <summary>Zero points [rows, blocks] packed as MatMulNBits reads them: each row starts at a byte, low bits first.</summary>
     public static byte[] PackZeroPoints(PackedBlocks packed, int bits)
     {

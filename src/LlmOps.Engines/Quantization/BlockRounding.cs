@@ -34,6 +34,13 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     public int Top => (1 << Bits) - 1;
     public int Middle => 1 << (Bits - 1);
 
+    /// <summary>Size of a packed matrix with its scales and zero points.</summary>
+    public long Bytes(int rows, int width)
+    {
+        long blocks = (width + Block - 1) / Block;
+        return rows * (blocks * (Block * Bits / 8 + sizeof(float)) + (Symmetric ? 0 : (blocks * Bits + 7) / 8));
+    }
+
     /// <summary>Scale and zero point of a block. A scale of 0 stands for a block of zeros; NaN or infinity in the weights shows in the scale.</summary>
     /// <param name="weights">The block, padded with zeros.</param>
     /// <param name="importance">What a squared error of each weight counts; empty when all count the same.</param>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using LlmOps.Engines.Onnx;
 
 namespace LlmOps.Engines.Quantization;
 
@@ -31,7 +32,7 @@ public sealed record BlockwiseRtn(int Bits = 4, int BlockSize = 32, bool Symmetr
         EnsureOptions();
         using var rewrite = new GraphRewrite(sourceFolder, targetFolder, Exclude);
         rewrite.EnsureProducts();
-        var plan = new BitPlan(rewrite, Bits, HeadBits, MixedLayers, Overrides);
+        var plan = Plan(rewrite.Model, rewrite.Products);
         foreach (var (i, product) in rewrite.Products.Index())
         {
             ct.ThrowIfCancellationRequested();
@@ -40,18 +41,22 @@ public sealed record BlockwiseRtn(int Bits = 4, int BlockSize = 32, bool Symmetr
                 rewrite.Skip(product.Node, $"stays in floating point, {reason}");
             else
             {
-                var rounding = new BlockRounding(bits, BlockSize, Symmetric, Search);
+                var rounding = Block(bits);
                 var packed = rewrite.Pack(product.Weight, product.Outputs, product.Inputs, !product.OutputsFirst, rounding, ct);
                 NBitsNodes.ReplaceProduct(rewrite, product, packed, rounding, AccuracyLevel);
             }
             progress?.Report((i + 1.0) / rewrite.Products.Count);
         }
         foreach (var (node, table) in rewrite.Lookups)
-            NBitsNodes.ReplaceLookup(rewrite, node, table, new BlockRounding(HeadBits, BlockSize, Symmetric, Search), ct);
+            NBitsNodes.ReplaceLookup(rewrite, node, table, Block(HeadBits), ct);
         return rewrite.Finish(Recipe, ct);
     }
 
-    private void EnsureOptions()
+    internal BlockRounding Block(int bits) => new(bits, BlockSize, Symmetric, Search);
+
+    internal BitPlan Plan(OnnxModel model, IReadOnlyList<WeightProduct> products) => new(model, products, Bits, HeadBits, MixedLayers, Overrides);
+
+    internal void EnsureOptions()
     {
         BitPlan.Ensure(Bits, HeadBits, Overrides);
         if (BlockSize < 16 || !BitOperations.IsPow2(BlockSize))

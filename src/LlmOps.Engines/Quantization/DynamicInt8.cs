@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Onnx.Wire;
 using static LlmOps.Engines.Onnx.Nodes;
@@ -16,27 +17,45 @@ public sealed record DynamicInt8(bool PerChannel = true, bool ReduceRange = fals
 {
     private int Limit => ReduceRange ? 63 : 127;
 
+    /// <summary>
+    /// SmoothQuant's exponent, 0 (off) to 1; 0.5 is usual. Activation channels are divided by max|x|^α / max|w|^(1−α) and the weights multiplied by it,
+    /// which moves the difficulty of outlier channels from the activations to the weights.
+    /// </summary>
+    public double Smoothing { get; init; }
+
+    /// <summary>Tokens that <see cref="Smoothing"/> measures the activations on.</summary>
+    [JsonIgnore]
+    public CalibrationTokens? Calibration { get; init; }
+
     /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
-        using var rewrite = new GraphRewrite(sourceFolder, targetFolder, Exclude);
+        if (Smoothing is not (>= 0 and <= 1))
+            throw new ArgumentException("Smoothing must be 0 to 1.");
+        if (Smoothing > 0 && Calibration is null)
+            throw new ArgumentException("Smoothing needs Calibration: token sequences like those that the model will see.");
+        using var rewrite = new GraphRewrite(sourceFolder, targetFolder, Exclude) { CalibrationSha256 = Smoothing > 0 ? Calibration!.Sha256 : null };
         rewrite.EnsureProducts();
+        var folding = new NormFolding(rewrite);
+        if (Smoothing > 0)
+            SmoothingScales.Fold(rewrite, folding, Smoothing, Calibration!, ct);
         var activations = new HashSet<string>();
         foreach (var (i, product) in rewrite.Products.Index())
         {
             ct.ThrowIfCancellationRequested();
-            QuantizeProduct(rewrite, product, activations);
+            QuantizeProduct(rewrite, folding, product, activations);
             progress?.Report((i + 1.0) / rewrite.Products.Count);
         }
         foreach (var (node, table) in rewrite.Lookups)
             QuantizeLookup(rewrite, node, table);
+        folding.Finish();
         return rewrite.Finish(Recipe, ct);
     }
 
-    private void QuantizeProduct(GraphRewrite rewrite, WeightProduct product, HashSet<string> activations)
+    private void QuantizeProduct(GraphRewrite rewrite, NormFolding folding, WeightProduct product, HashSet<string> activations)
     {
         var (node, weight) = (product.Node, product.Weight);
-        var (rows, scales) = QuantizeRows(GraphRewrite.RowsPerOutput(rewrite.Model, product), product.Outputs, product.Inputs);
+        var (rows, scales) = QuantizeRows(folding.Weights(product), product.Outputs, product.Inputs);
         var columns = new sbyte[rows.Length];
         Matrix.Transpose<sbyte>(rows, product.Outputs, product.Inputs, columns, product.Outputs);
         long[] perOutput = PerChannel ? [product.Outputs] : [];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
@@ -22,7 +23,9 @@ internal sealed class GraphRewrite : IDisposable
     private readonly StagedFolder staged;
     private readonly OnnxWriter writer;
     private readonly Dictionary<NodeProto, NodeProto[]> replacements = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<string, TensorProto> added = [];
+    private readonly Dictionary<string, TensorProto> added = [], changed = [];
+    private readonly Dictionary<(string Table, BlockRounding Rounding), PackedBlocks> packedTables = [];
+    private readonly Stopwatch clock = Stopwatch.StartNew();
 
     /// <param name="source">A folder with model.onnx, or any ONNX file.</param>
     /// <param name="targetFolder">Appears only when complete.</param>
@@ -37,9 +40,9 @@ internal sealed class GraphRewrite : IDisposable
         PlainForm.Make(Model);
         staged = new StagedFolder(Directory.Exists(source) ? source : Model.Folder, targetFolder);
         writer = new OnnxWriter(staged.Path);
-        Products = Kept(Model.Proto.Graph.Node.Select(Product).OfType<WeightProduct>(), p => p.Node);
-        lookups = Kept(Model.Proto.Graph.Node.Where(node => node.OpType == "Gather" && node.Integer("axis", 0) == 0 && Constant(node, 0) is not null)
-            .Select(node => (Node: node, Table: Constant(node, 0)!)), l => l.Node);
+        Products = Kept(FindProducts(Model), p => p.Node);
+        lookups = Kept(Model.Proto.Graph.Node.Where(node => node.OpType == "Gather" && node.Integer("axis", 0) == 0 && Constant(Model, node, 0) is not null)
+            .Select(node => (Node: node, Table: Constant(Model, node, 0)!)), l => l.Node);
     }
 
     public OnnxModel Model { get; }
@@ -69,6 +72,9 @@ internal sealed class GraphRewrite : IDisposable
         Notes.Add($"{node.Title()}: {why}.");
     }
 
+    /// <summary>Hash of the tokens that a pass was calibrated on, for the metadata and the report.</summary>
+    public string? CalibrationSha256 { get; init; }
+
     public bool IsAdded(string name) => added.ContainsKey(name);
 
     /// <summary>Streams a new tensor; a name that was written before is left as it is, so that nodes can share it.</summary>
@@ -80,6 +86,12 @@ internal sealed class GraphRewrite : IDisposable
     }
 
     public void Replace(NodeProto node, params NodeProto[] by) => replacements[node] = by;
+
+    public bool IsReplaced(NodeProto node) => replacements.ContainsKey(node);
+
+    /// <summary>Gives an initializer of 32-bit floats other values.</summary>
+    public void Change(string initializer, ReadOnlySpan<float> values) =>
+        changed[initializer] = writer.Write(initializer, ElementTypes.Float, [.. Model.Initializers[initializer].Dims], values);
 
     /// <exception cref="UnsupportedModelException">There is nothing to quantize.</exception>
     public void EnsureProducts()
@@ -98,14 +110,23 @@ internal sealed class GraphRewrite : IDisposable
     /// <exception cref="InvalidModelException">A weight is NaN or infinite; the message names the tensor.</exception>
     public PackedBlocks Pack(TensorProto tensor, int rows, int width, bool transposed, BlockRounding rounding, CancellationToken ct)
     {
+        if (packedTables.TryGetValue((tensor.Name, rounding), out var known)) // a head that is tied to the embedding
+            return known;
         var values = MemoryMarshal.Cast<byte, float>(Model.Bytes(tensor));
         try
         {
-            return BlockPacking.Pack(values, rows, width, rounding, transposed, ct);
+            var packed = BlockPacking.Pack(values, rows, width, rounding, transposed, ct);
+            if (lookups.Any(l => l.Table.Name == tensor.Name))
+                packedTables.Add((tensor.Name, rounding), packed);
+            return packed;
         }
         catch (InvalidModelException e)
         {
             throw new InvalidModelException($"Tensor '{tensor.Name}': {e.Message}");
+        }
+        finally
+        {
+            Model.Forget(tensor);
         }
     }
 
@@ -117,7 +138,7 @@ internal sealed class GraphRewrite : IDisposable
         graph.Node.Clear();
         graph.Node.AddRange(nodes);
         var used = UsedNames(graph);
-        var kept = graph.Initializer.Where(tensor => used.Contains(tensor.Name)).ToList();
+        var kept = graph.Initializer.Where(tensor => used.Contains(tensor.Name) && !changed.ContainsKey(tensor.Name)).ToList();
         graph.Initializer.Clear();
         graph.Initializer.AddRange(kept);
         foreach (var tensor in Model.Proto.AllTensors().Where(t => t.DataLocation == 1))
@@ -127,17 +148,21 @@ internal sealed class GraphRewrite : IDisposable
             writer.CopyExternal(tensor, file, offset, length);
         }
         graph.Initializer.AddRange(added.Values);
+        graph.Initializer.AddRange(changed.Values.Where(tensor => used.Contains(tensor.Name)));
         if (Model.Proto.OpsetImport.All(o => o.Domain != Nodes.Contrib))
             Model.Proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Nodes.Contrib, Version = 1 });
         Model.Proto.AddMetadata("llmops.quantization", recipe);
+        if (CalibrationSha256 is not null)
+            Model.Proto.AddMetadata("llmops.calibration", CalibrationSha256);
         var before = Model.SizeOnDisk();
         writer.Save(Model.Proto);
         writer.Dispose();
         staged.CopyCompanions(Model.Folder);
+        var seconds = clock.Elapsed.TotalSeconds;
 
         var difference = ReloadCheck.Compare(source, staged.Path, new SessionSettings(), ct);
         var report = new QuantizationReport(replacements.Count, Skipped, before, OnnxModel.SizeBytes(staged.Path),
-            difference.RelativeL2, difference.ArgmaxAgreement, difference.Note is { } note ? [.. Notes, note] : Notes, difference.FreshProcess);
+            difference.RelativeL2, difference.ArgmaxAgreement, difference.Note is { } note ? [.. Notes, note] : Notes, difference.FreshProcess) { CalibrationSha256 = CalibrationSha256, Seconds = seconds };
         staged.Commit();
         return report;
     }
@@ -153,9 +178,12 @@ internal sealed class GraphRewrite : IDisposable
         return rows;
     }
 
-    private WeightProduct? Product(NodeProto node)
+    /// <summary>Every product of an activation with a constant matrix, in the order of the graph.</summary>
+    public static List<WeightProduct> FindProducts(OnnxModel model) => [.. model.Proto.Graph.Node.Select(node => Product(model, node)).OfType<WeightProduct>()];
+
+    private static WeightProduct? Product(OnnxModel model, NodeProto node)
     {
-        if (Constant(node, 1) is not { } weight || Model.Initializers.ContainsKey(node.Input[0]))
+        if (Constant(model, node, 1) is not { } weight || model.Initializers.ContainsKey(node.Input[0]))
             return null;
         return (node.OpType, node.Domain) switch
         {
@@ -166,8 +194,8 @@ internal sealed class GraphRewrite : IDisposable
         };
     }
 
-    private TensorProto? Constant(NodeProto node, int input) =>
-        node.Input.Count > input && Model.Initializers.TryGetValue(node.Input[input], out var tensor)
+    private static TensorProto? Constant(OnnxModel model, NodeProto node, int input) =>
+        node.Input.Count > input && model.Initializers.TryGetValue(node.Input[input], out var tensor)
             && tensor is { DataType: ElementTypes.Float, Dims.Count: 2 } ? tensor : null;
 
     // Bodies of If and Loop see the tensors of the graph around them.

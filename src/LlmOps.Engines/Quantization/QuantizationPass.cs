@@ -7,6 +7,7 @@ namespace LlmOps.Engines.Quantization;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(DynamicInt8), "dynamic-int8")]
 [JsonDerivedType(typeof(BlockwiseRtn), "blockwise-rtn")]
+[JsonDerivedType(typeof(CalibratedBlockwise), "calibrated-blockwise")]
 public abstract record QuantizationPass
 {
     /// <summary>Kind and options as JSON, as they are kept in the graph's metadata.</summary>
@@ -35,4 +36,14 @@ public abstract record QuantizationPass
 /// <param name="Notes">Decisions and exceptions, in words.</param>
 /// <param name="FreshProcess">The result was loaded and run in a process of its own; false when this program does not call <see cref="Benchmarking.Probe.TryMain"/>.</param>
 public sealed record QuantizationReport(int Quantized, int Skipped, long SourceBytes, long TargetBytes, double RelativeL2, double ArgmaxAgreement, IReadOnlyList<string> Notes,
-    bool FreshProcess = false);
+    bool FreshProcess = false)
+{
+    /// <summary>Hash of the calibration tokens; null when none were needed.</summary>
+    public string? CalibrationSha256 { get; init; }
+
+    /// <summary>From opening the source until the result was on disk; checking it comes on top.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>What a calibrated pass chose for each product, in the order of the graph.</summary>
+    public IReadOnlyList<LayerChoice> Layers { get; init; } = [];
+}
