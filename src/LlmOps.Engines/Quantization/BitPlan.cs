@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Onnx.Wire;
 
 namespace LlmOps.Engines.Quantization;
 
@@ -47,10 +48,13 @@ internal sealed partial class BitPlan
         foreach (var (pattern, chosen) in overrides)
             if (pattern.IsMatch(name))
                 return (chosen, $"as the override '{pattern}' asks");
-        if (outputs.Contains(product.Node.Output[0]))
+        if (IsHead(product.Node))
             return (headBits, "as HeadBits 0 asks");
         return (mixed && Layer(name) is { } layer && Sensitive(name) && Upgraded(layer, layers) ? Math.Max(bits, 8) : bits, "");
     }
+
+    // A capped or reshaped head is no output itself; its name tells.
+    public bool IsHead(NodeProto node) => outputs.Contains(node.Output[0]) || node.Name.StartsWith("/lm_head/", StringComparison.Ordinal);
 
     /// <summary>The first and last eighth of the layers and every third between them, as ONNX Runtime GenAI's mixed_layers.</summary>
     public static bool Upgraded(int layer, int layers) =>

@@ -188,6 +188,8 @@ internal sealed class GraphRewrite : IDisposable
         return (node.OpType, node.Domain) switch
         {
             ("MatMul", "" or "ai.onnx") => new(node, weight, OutputsFirst: false),
+            ("Gemm", "" or "ai.onnx") when node.Integer("transA", 0) == 0 && node.Real("alpha", 1) == 1 && (node.Input.Count < 3 || node.Input[2].Length == 0)
+                => new(node, weight, node.Integer("transB", 0) == 1),
             ("FusedMatMul", Nodes.Contrib) when node.Integer("transA", 0) == 0 && node.Integer("transBatchA", 0) == 0
                 && node.Integer("transBatchB", 0) == 0 && node.Real("alpha", 1) == 1 => new(node, weight, node.Integer("transB", 0) == 1),
             _ => null,

@@ -57,6 +57,21 @@ public sealed class CalibratedBlockwiseTests(LanguageLikeModel model) : IClassFi
         T Layer<T>(string node, Func<LayerChoice, T> value) => value(report.Layers.Single(l => l.Node == node));
     }
 
+    // Standard operators, position_ids as an input and the head as a Gemm.
+    [Fact]
+    public void Run_DoesTheSameToAPortableGraph()
+    {
+        string portable = model.New(), target = model.New();
+        new DecoderExport(GraphForm.Portable).Run(model.At("hf"), portable, ct: Ct);
+
+        var report = new CalibratedBlockwise { Rounding = Rounding, Calibration = model.Calibration }.Run(portable, target, ct: Ct);
+
+        Assert.Equal((12, 0), (report.Quantized, report.Skipped));
+        Assert.Equal(11, report.Layers.Count(l => l.Bits == (l.Node.StartsWith("/lm_head", StringComparison.Ordinal) ? 8 : 4)));
+        Assert.All(report.Layers.Where(l => l.Node.Contains("qkv", StringComparison.Ordinal)), l => Assert.Equal("awq+gptq", l.Method));
+        Assert.InRange(model.Kld(target), 0, 0.06);
+    }
+
     [Fact]
     public void Run_GivesTheSameBytesTwice()
     {

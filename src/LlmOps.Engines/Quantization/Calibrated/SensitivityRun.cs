@@ -14,8 +14,9 @@ internal sealed class SensitivityRun(SensitivityScan scan, string sourceFolder, 
     {
         scan.EnsureOptions();
         using var model = OnnxModel.Load(sourceFolder);
-        var outputs = model.Proto.Graph.Output.Select(o => o.Name).ToHashSet();
-        var groups = GraphRewrite.FindProducts(model).Where(p => !outputs.Contains(p.Node.Output[0]) && scan.Rounding.Exclude?.Excludes(p.Node) != true)
+        var products = GraphRewrite.FindProducts(model);
+        var plan = scan.Rounding.Plan(model, products);
+        var groups = products.Where(p => !plan.IsHead(p.Node) && scan.Rounding.Exclude?.Excludes(p.Node) != true)
             .GroupBy(p => p.Node.Input[0]).Select(g => g.ToList()).ToList();
         if (groups.Count == 0)
             throw new UnsupportedModelException("No MatMul of the graph has a constant 2-D float weight: there is nothing to quantize.");
