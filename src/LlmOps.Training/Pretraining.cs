@@ -134,7 +134,7 @@ public sealed record Pretraining
     {
         VocabSize = tokenizer.VocabularySize, HiddenSize = HiddenSize, IntermediateSize = Intermediate, NumHiddenLayers = Layers, NumAttentionHeads = Heads,
         NumKeyValueHeads = KvHeads, HeadDim = HiddenSize / Heads, MaxPositionEmbeddings = MaxPositions == 0 ? 2 * ContextLength : MaxPositions, TieWordEmbeddings = true,
-        BosTokenId = tokenizer.BosId, EosTokenId = tokenizer.EosId, PadTokenId = tokenizer.PadId,
+        BosTokenId = tokenizer.BosId ?? 1, EosTokenId = tokenizer.EosId ?? 2, PadTokenId = tokenizer.PadId ?? 0,
     };
 
     private void Validate()

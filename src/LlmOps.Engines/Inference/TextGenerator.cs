@@ -21,7 +21,7 @@ public sealed class TextGenerator : IDisposable
         this.decoder = decoder;
         cached = new CachedDecoder(decoder, settings.PrefixCacheBytes);
         Tokenizer = tokenizer;
-        trie = new(() => new(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [Config.EosTokenId, tokenizer.EosId]));
+        trie = new(() => new(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [Config.EosTokenId, .. tokenizer.EndIds]));
     }
 
     /// <summary>The tokenizer of the folder.</summary>
@@ -65,7 +65,7 @@ public sealed class TextGenerator : IDisposable
         turn.Wait(ct);
         try
         {
-            int[] ends = [Config.EosTokenId, Tokenizer.EosId, .. options.EndTokens ?? []];
+            int[] ends = [Config.EosTokenId, .. Tokenizer.EndIds, .. options.EndTokens ?? []];
             var room = Math.Min(options.MaxNewTokens, Config.MaxPositionEmbeddings - prompt.Length);
             var count = options.Continuations;
             var answers = Enumerable.Range(0, count).Select(i => new Continuation(options, Tokenizer, options.Grammar?.Start(trie.Value), prompt, ends, room, i)).ToArray();

@@ -3,44 +3,26 @@ using LlmOps.Engines.Text;
 namespace LlmOps.Engines.Inference;
 
 /// <summary>Turns tokens into text as it becomes certain: a character may be spread over several tokens, and a stop text too.</summary>
-internal sealed class TextStream(Func<IReadOnlyList<int>, string> decode, IReadOnlyList<string> stops)
+internal sealed class TextStream(IncrementalDecoder decoder, IReadOnlyList<string> stops)
 {
-    private const char Replacement = '\uFFFD';
-    private readonly List<int> pending = [];
-    private int shown; // how much of the pending tokens' text went into held
     private string held = "";
 
-    public TextStream(Tokenizer tokenizer, IReadOnlyList<string> stops) : this(ids => tokenizer.Decode(ids), stops)
+    public TextStream(Tokenizer tokenizer, IReadOnlyList<string> stops) : this(new IncrementalDecoder(tokenizer), stops)
     {
     }
 
     /// <returns>Text that nothing can change any more, and whether a stop text ended it.</returns>
     public (string Text, bool Stopped) Push(int token)
     {
-        pending.Add(token);
-        var text = decode(pending);
-        // Bytes that may still become a character decode to exactly one replacement character at the end; all before it is certain.
-        var certain = text.EndsWith(Replacement) ? text.Length - 1 : text.Length;
-        held += text[shown..certain];
-        shown = certain;
-        if (certain == text.Length)
-            Forget();
+        held += decoder.Push(token);
         return Release(complete: false);
     }
 
     /// <summary>What is left when no more tokens come.</summary>
     public (string Text, bool Stopped) Flush()
     {
-        if (pending.Count > 0)
-            held += decode(pending)[shown..];
-        Forget();
+        held += decoder.Flush();
         return Release(complete: true);
-    }
-
-    private void Forget()
-    {
-        pending.Clear();
-        shown = 0;
     }
 
     private (string Text, bool Stopped) Release(bool complete)

@@ -19,7 +19,7 @@ public sealed class TokenTrie
     /// <summary>Collects the tokens of a tokenizer; control tokens take no part.</summary>
     /// <exception cref="UnsupportedModelException">As for the other constructor.</exception>
     public TokenTrie(Tokenizer tokenizer)
-        : this(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [tokenizer.EosId])
+        : this(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), tokenizer.EndIds)
     {
     }
 

@@ -20,17 +20,19 @@ public static class PromptTemplate
         "{% else %}{{ raise_exception('Only the roles user and assistant are supported.') }}{% endif %}{% endfor %}" +
         "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
+    private const int BosId = 1;
+    private const int EosId = 2;
     private const int UserId = 3;
     private const int AssistantId = 4;
 
     /// <summary>A document for pretraining: bos, text, eos.</summary>
-    public static int[] Document(Tokenizer t, string text) => [t.BosId, .. t.Encode(text), t.EosId];
+    public static int[] Document(Tokenizer t, string text) => [Bos(t), .. t.Encode(text), EosId];
 
     /// <summary>A question, up to the place where the model answers.</summary>
-    public static int[] Prompt(Tokenizer t, string prompt) => [t.BosId, UserId, .. t.Encode(prompt), AssistantId];
+    public static int[] Prompt(Tokenizer t, string prompt) => [Bos(t), UserId, .. t.Encode(prompt), AssistantId];
 
     /// <summary>An answer, with the eos that ends it; to be put after <see cref="Prompt"/>.</summary>
-    public static int[] Completion(Tokenizer t, string completion) => [.. t.Encode(completion), t.EosId];
+    public static int[] Completion(Tokenizer t, string completion) => [.. t.Encode(completion), EosId];
 
     /// <summary>A conversation; when the user spoke last, up to the place where the model answers.</summary>
     /// <exception cref="ArgumentException">There is no turn, or a role is neither <c>user</c> nor <c>assistant</c>.</exception>
@@ -38,7 +40,7 @@ public static class PromptTemplate
     {
         if (turns.Count == 0)
             throw new ArgumentException("A conversation needs at least one turn.", nameof(turns));
-        var ids = new List<int> { t.BosId };
+        var ids = new List<int> { Bos(t) };
         foreach (var turn in turns)
         {
             switch (turn.Role)
@@ -59,4 +61,8 @@ public static class PromptTemplate
             ids.Add(AssistantId);
         return [.. ids];
     }
+
+    // Ids 0 to 4 of another tokenizer are ordinary tokens, and the prompt would be nonsense.
+    private static int Bos(Tokenizer t) => t.HasOwnControlTokens ? BosId
+        : throw new UnsupportedModelException($"The tokenizer does not have this product's control tokens ({string.Join(", ", SpecialTokens.All)}); use the chat template of its model.");
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace LlmOps.Engines.Text;
 
@@ -12,33 +11,9 @@ namespace LlmOps.Engines.Text;
 /// Written as a scanner because .NET's regular expressions see UTF-16 units: a letter outside the basic plane would count as punctuation there,
 /// and the same text would be split otherwise than by Hugging Face.
 /// </remarks>
-internal sealed class WordSplitter : PreTokenizer
+internal static class WordSplitter
 {
-    public static WordSplitter Instance { get; } = new();
-
     private enum Kind { Space, Letter, Number, Other }
-
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(string text)
-    {
-        for (var i = 0; i < text.Length;)
-        {
-            var length = Next(text.AsSpan(i));
-            yield return (i, length);
-            i += length;
-        }
-    }
-
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(ReadOnlySpan<char> text)
-    {
-        var words = new List<(int, int)>();
-        for (var i = 0; i < text.Length;)
-        {
-            var length = Next(text[i..]);
-            words.Add((i, length));
-            i += length;
-        }
-        return words;
-    }
 
     /// <summary>Length of the first word of a text that is not empty.</summary>
     public static int Next(ReadOnlySpan<char> text)

@@ -1,5 +1,6 @@
 using System.Text;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Text;
 
 namespace LlmOps.Engines.Tests.Inference;
 
@@ -46,5 +47,5 @@ public sealed class TextStreamTests
     }
 
     // One token per byte: the hardest case for characters of several bytes.
-    private static TextStream Bytes(params string[] stops) => new(ids => Encoding.UTF8.GetString([.. ids.Select(i => (byte)i)]), stops);
+    private static TextStream Bytes(params string[] stops) => new(new IncrementalDecoder((id, _) => [(byte)id], _ => false, false), stops);
 }

@@ -95,10 +95,12 @@ public sealed class TokenizerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"type\": \"BPE\"", "\"type\": \"Unigram\"", "tokenizer.json: model type \"Unigram\" is not supported; supported: BPE.")]
-    [InlineData("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}", "tokenizer.json: a normalizer is not supported; supported: null.")]
-    [InlineData("\"add_prefix_space\": false", "\"add_prefix_space\": true", "tokenizer.json: pre_tokenizer ByteLevel is not supported; supported: ByteLevel with use_regex and without add_prefix_space.")]
-    [InlineData("<|user|>", "<|human|>", "tokenizer.json: added token '<|human|>' is not supported; supported: <|pad|>, <|bos|>, <|eos|>, <|user|>, <|assistant|>.")]
+    [InlineData("\"type\": \"BPE\"", "\"type\": \"Rank\"", "tokenizer.json: model of type Rank is not supported; supported: BPE, Unigram, WordPiece, WordLevel.")]
+    [InlineData("\"dropout\": null", "\"dropout\": 0.1", "tokenizer.json: model.dropout is 0.1: the same text would give other ids each time; supported: null.")]
+    [InlineData("\"normalizer\": null", "\"normalizer\": {\"type\": \"Nmt\"}", "tokenizer.json: normalizer of type Nmt is not supported; supported: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Precompiled, BertNormalizer.")]
+    [InlineData("\"pre_tokenizer\": {", "\"pre_tokenizer\": {\"type\": \"UnicodeScripts\", \"was\": {}}, \"before\": {", "tokenizer.json: pre_tokenizer of type UnicodeScripts is not supported; supported: Sequence, ByteLevel, Split, Whitespace, WhitespaceSplit, BertPreTokenizer, Metaspace, Digits, Punctuation.")]
+    [InlineData("\"post_processor\": null", "\"post_processor\": {\"type\": \"Pair\"}", "tokenizer.json: post_processor of type Pair is not supported; supported: Sequence, TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel.")]
+    [InlineData("\"decoder\": {", "\"decoder\": {\"type\": \"CTC\"}, \"before\": {", "tokenizer.json: decoder of type CTC is not supported; supported: Sequence, ByteLevel, ByteFallback, Fuse, Replace, Metaspace, Strip, WordPiece.")]
     public void Load_RefusesByName_WhatIsNotSupported(string written, string replaced, string message)
     {
         Small.Save(folder.Root);

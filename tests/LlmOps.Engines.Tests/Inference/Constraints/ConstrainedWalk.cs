@@ -42,7 +42,7 @@ internal sealed class ConstrainedWalk(Tokenizer tokenizer, Random random)
         constraint.Apply(scores);
         var allowed = Enumerable.Range(0, scores.Length).Where(t => scores[t] == 0).ToList();
         Assert.NotEmpty(allowed);
-        Assert.Equal(constraint.IsComplete, allowed.Contains(tokenizer.EosId));
+        Assert.Equal(constraint.IsComplete, allowed.Contains(tokenizer.EosId!.Value));
         return allowed;
     }
 
@@ -64,8 +64,8 @@ internal sealed class ConstrainedWalk(Tokenizer tokenizer, Random random)
     {
         if (tired)
         {
-            if (allowed.Contains(tokenizer.EosId))
-                return tokenizer.EosId;
+            if (allowed.Contains(tokenizer.EosId!.Value))
+                return tokenizer.EosId.Value;
             allowed = Prefer(allowed, t => !tokenizer.Bytes(t).ContainsAny("{["u8));
             if (random.Next(4) > 0)
                 allowed = Prefer(allowed, t => tokenizer.Bytes(t).ContainsAny("\"}]"u8));
