@@ -16,6 +16,7 @@ internal sealed class BoundDecoder : IDisposable
     private readonly RunOptions options = new();
     private readonly TensorBuffer ids, mask, positions, logits;
     private KeyValueCache? cache;
+    private AdapterValues? adapter;
     private float[] row = [];
     private int columns;
 
@@ -114,6 +115,17 @@ internal sealed class BoundDecoder : IDisposable
     /// <summary>The last column of the last run: its logits predict what follows.</summary>
     public ReadOnlySpan<float> LastLogits(int sequence) => Logits(sequence, columns - 1);
 
+    /// <summary>Reads an adapter for this graph; null when neither the file nor an adapter before asks for any.</summary>
+    public AdapterValues? ReadAdapter(string? adapterFile) => adapterFile is null && adapter is null ? null : new(graph.Session, adapterFile);
+
+    /// <summary>Adds an adapter to every run from now on, in place of the one before; disposed here.</summary>
+    public void UseAdapter(AdapterValues? next)
+    {
+        next?.Bind(binding);
+        adapter?.Dispose();
+        adapter = next;
+    }
+
     /// <summary>Lets go of a cache that is about to be disposed.</summary>
     public void Release(KeyValueCache released)
     {
@@ -127,6 +139,7 @@ internal sealed class BoundDecoder : IDisposable
     {
         cache?.Unbind();
         binding.Dispose();
+        adapter?.Dispose();
         options.Dispose();
         foreach (var buffer in new[] { ids, mask, positions, logits })
             buffer.Dispose();

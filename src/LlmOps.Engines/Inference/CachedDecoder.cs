@@ -76,6 +76,27 @@ internal sealed class CachedDecoder : IDisposable
     /// <summary>Logits after the last token of a copy; valid until the next call.</summary>
     public ReadOnlySpan<float> Logits(int copy) => last.LastLogits(copy);
 
+    /// <summary>Adds an adapter to every step from now on; null takes it away. Keys and values that the model before computed are forgotten.</summary>
+    public void UseAdapter(string? adapterFile)
+    {
+        // Both are read before either is used, so that a file that fits one graph only changes nothing.
+        var values = step.ReadAdapter(adapterFile);
+        if (prefill != step)
+            try
+            {
+                prefill.UseAdapter(prefill.ReadAdapter(adapterFile));
+            }
+            catch
+            {
+                values?.Dispose();
+                throw;
+            }
+        step.UseAdapter(values);
+        EndFork();
+        current = null;
+        prefixes.Clear();
+    }
+
     private void EndFork()
     {
         if (fork is null)

@@ -10,8 +10,9 @@ namespace LlmOps.Engines.Inference;
 public sealed class OnnxCausalModel : ICausalModel
 {
     private readonly DecoderSession decoder;
+    private readonly OrtLoraAdapter? adapter;
 
-    private OnnxCausalModel(DecoderSession decoder) => this.decoder = decoder;
+    private OnnxCausalModel(DecoderSession decoder, OrtLoraAdapter? adapter) => (this.decoder, this.adapter) = (decoder, adapter);
 
     /// <inheritdoc/>
     public int VocabularySize => decoder.Config.VocabSize;
@@ -22,15 +23,34 @@ public sealed class OnnxCausalModel : ICausalModel
     private DecoderInterface Form => decoder.Step.Form;
 
     /// <summary>Opens the ONNX folder.</summary>
+    /// <param name="folder">model.onnx with its companions.</param>
+    /// <param name="settings">How to run it.</param>
+    /// <param name="adapterFile">An <c>.onnx_adapter</c> file for this graph, or null.</param>
     /// <exception cref="InvalidModelException">The graph is missing, damaged, or does not fit its config.json.</exception>
     /// <exception cref="UnsupportedModelException">The graph's tensors have types that are not supported, or it gives logits of the last position only.</exception>
-    public static OnnxCausalModel Load(string folder, SessionSettings? settings = null)
+    public static OnnxCausalModel Load(string folder, SessionSettings? settings = null, string? adapterFile = null)
     {
         var decoder = DecoderSession.Open(folder, settings, withPrefill: false);
         if (!decoder.Step.Form.LastLogitsOnly)
-            return new(decoder);
+            return new(decoder, OpenAdapter(decoder, adapterFile));
         decoder.Dispose();
         throw new UnsupportedModelException($"{OnnxModel.FileName} gives logits of the last position only: it can generate, but scoring needs them for every position.");
+    }
+
+    private static OrtLoraAdapter? OpenAdapter(DecoderSession decoder, string? adapterFile)
+    {
+        if (adapterFile is null)
+            return null;
+        try
+        {
+            new AdapterValues(decoder.Step.Session, adapterFile).Dispose(); // for its checks: ONNX Runtime's come late and name little
+            return OnnxSession.Translate(() => OrtLoraAdapter.Create(adapterFile, null));
+        }
+        catch
+        {
+            decoder.Dispose();
+            throw;
+        }
     }
 
     /// <summary>One forward pass over all sequences as one batch, padded on the right (GroupQueryAttention takes no left padding).</summary>
@@ -62,6 +82,8 @@ public sealed class OnnxCausalModel : ICausalModel
                 foreach (var name in new[] { DecoderGraph.PastKey(i), DecoderGraph.PastValue(i) })
                     inputs[name] = TensorMemory.Host.Allocate(Form.Cache, sequences.Count, Form.Heads, 0, Form.Width);
             using var options = new RunOptions();
+            if (adapter is not null)
+                options.AddActiveLoraAdapter(adapter);
             using var outputs = OnnxSession.Translate(() => decoder.Step.Session.Run(options, inputs, [DecoderGraph.Logits]));
             Show(outputs[0], sequences, from, longest, visit);
         }
@@ -117,5 +139,9 @@ public sealed class OnnxCausalModel : ICausalModel
     }
 
     /// <inheritdoc/>
-    public void Dispose() => decoder.Dispose();
+    public void Dispose()
+    {
+        adapter?.Dispose();
+        decoder.Dispose();
+    }
 }

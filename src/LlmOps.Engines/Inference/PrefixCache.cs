@@ -76,6 +76,13 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
 
     private bool Fits(int capacity, KeyValueCache beside) => beside.Bytes + KeyValueCache.Size(form, 1, capacity) <= bytes;
 
+    /// <summary>Forgets all sequences.</summary>
+    public void Clear()
+    {
+        foreach (var cache in kept.ToList())
+            Drop(cache);
+    }
+
     private void Drop(KeyValueCache dropped)
     {
         kept.Remove(dropped);

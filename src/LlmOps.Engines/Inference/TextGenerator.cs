@@ -60,6 +60,23 @@ public sealed class TextGenerator : IDisposable
         return Steps(prompt, options, ct);
     }
 
+    /// <summary>Adds an adapter to the model, in place of the one before; null takes it away. Waits for a generation under way.</summary>
+    /// <param name="adapterFile">An <c>.onnx_adapter</c> file that <see cref="Onnx.OnnxAdapterExport"/> wrote for this folder's graph.</param>
+    /// <exception cref="InvalidModelException">The file is damaged or made for another graph; the adapter before stays in use.</exception>
+    /// <exception cref="UnsupportedModelException">The graph takes no adapters (<see cref="Onnx.LoraSlots"/>).</exception>
+    public void UseAdapter(string? adapterFile)
+    {
+        turn.Wait();
+        try
+        {
+            cached.UseAdapter(adapterFile);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
     private IEnumerable<GeneratedToken> Steps(int[] prompt, SamplingOptions options, CancellationToken ct)
     {
         turn.Wait(ct);

@@ -12,7 +12,8 @@ internal static class PlainForm
         var graph = model.Proto.Graph;
         // Up to version 3 every initializer had to be an input as well and was constant all the same. Later such an input is a default that a
         // caller may replace, which keeps ONNX Runtime from folding and fusing it.
-        foreach (var input in graph.Input.Where(i => model.Initializers.ContainsKey(i.Name)).ToList())
+        // An empty default is different: it is a place for what the caller brings, such as an adapter.
+        foreach (var input in graph.Input.Where(i => model.Initializers.TryGetValue(i.Name, out var tensor) && !tensor.Dims.Contains(0)).ToList())
             graph.Input.Remove(input);
         model.Proto.IrVersion = Math.Max(model.Proto.IrVersion, FirstIrWithPlainInitializers);
 

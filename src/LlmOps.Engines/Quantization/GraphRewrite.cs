@@ -198,7 +198,7 @@ internal sealed class GraphRewrite : IDisposable
 
     private static TensorProto? Constant(OnnxModel model, NodeProto node, int input) =>
         node.Input.Count > input && model.Initializers.TryGetValue(node.Input[input], out var tensor)
-            && tensor is { DataType: ElementTypes.Float, Dims.Count: 2 } ? tensor : null;
+            && tensor is { DataType: ElementTypes.Float, Dims.Count: 2 } && !tensor.Dims.Contains(0) ? tensor : null;
 
     // Bodies of If and Loop see the tensors of the graph around them.
     private static HashSet<string> UsedNames(GraphProto graph) =>

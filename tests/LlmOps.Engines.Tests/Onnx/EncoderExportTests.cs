@@ -5,6 +5,7 @@ using Google.Protobuf;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Quantization;
 
 namespace LlmOps.Engines.Tests.Onnx;
 
@@ -204,6 +205,24 @@ public sealed class EncoderExportTests : IDisposable
 
         using var pooled = OnnxEncoder.Load(Target);
         Assert.Equal(1, pooled.Sentences([[5, 6, 7]])[0].Sum(v => v * v), 1e-5);
+    }
+
+    [Theory]
+    [InlineData("bert", EncoderOperators.Contrib, 0.03), InlineData("roberta", EncoderOperators.Portable, 0.03), InlineData("mpnet", EncoderOperators.Contrib, 0.03)]
+    public void Result_CanBeQuantized_AndKeepsItsInterface(string family, EncoderOperators operators, double allowed)
+    {
+        TinyEncoder.Write(Source, family);
+        new EncoderExport { Operators = operators }.Run(Source, Target, ct: Ct);
+
+        var report = new DynamicInt8().Run(Target, folder.At("int8"), ct: Ct);
+
+        using OnnxEncoder exact = OnnxEncoder.Load(Target), quantized = OnnxEncoder.Load(folder.At("int8"));
+        float[] a = exact.Sentences([[5, 6, 7, 8]])[0], b = quantized.Sentences([[5, 6, 7, 8]])[0];
+        Assert.True(report.Quantized >= 4 * TinyEncoder.Layers, $"{report.Quantized}");
+        Assert.Equal(exact.MaxTokens, quantized.MaxTokens);
+        Assert.InRange(report.RelativeL2, 1e-4, allowed);
+        Assert.InRange(System.Numerics.Tensors.TensorPrimitives.CosineSimilarity<float>(a, b), 0.998f, 0.999999f);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{report.Quantized} nodes, relative L2 {report.RelativeL2:g3}");
     }
 
     [Fact]
