@@ -20,7 +20,10 @@ public sealed class GraphSession : IDisposable
 
     /// <summary>Opens an ONNX file, or a folder's model.onnx.</summary>
     /// <exception cref="InvalidModelException">The file is missing or ONNX Runtime cannot use it; the message names the operator or node.</exception>
-    public static GraphSession Open(string model, SessionSettings? settings = null) => new(OnnxSession.OpenFile(OnnxModel.GraphFile(model), settings ?? new()));
+    public static GraphSession Open(string model, SessionSettings? settings = null) => Open(model, settings, _ => { });
+
+    internal static GraphSession Open(string model, SessionSettings? settings, Action<SessionOptions> change) =>
+        new(OnnxSession.OpenFile(OnnxModel.GraphFile(model), settings ?? new(), change));
 
     /// <summary>Runs the graph once.</summary>
     /// <param name="inputs">A value for every input of the graph.</param>

@@ -15,12 +15,13 @@ internal static class OnnxSession
         return OpenFile(path, settings);
     }
 
-    public static InferenceSession OpenFile(string path, SessionSettings settings)
+    public static InferenceSession OpenFile(string path, SessionSettings settings, Action<SessionOptions>? change = null)
     {
         if (!File.Exists(path))
             throw new InvalidModelException($"There is no file '{Path.GetFileName(path)}'.");
         OptimizationRecord.EnsureUsableHere(Path.GetDirectoryName(path)!);
         using var options = Options(settings);
+        change?.Invoke(options);
         try
         {
             return Translate(() => new InferenceSession(path, options), Path.GetFileName(path));

@@ -54,7 +54,7 @@ public sealed class OnnxFile : IDisposable
         if (inspection.UnsupportedOperators.Count > 0)
             throw new UnsupportedModelException($"{model.Label}: ONNX Runtime does not know {string.Join(", ", inspection.UnsupportedOperators)}. {inspection.LoadError}");
         if (inspection.LoadError is { } error)
-            throw error.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal) ? new UnsupportedModelException($"{model.Label}: {error}") : new InvalidModelException($"{model.Label}: {error}");
+            throw OperatorSupport.LacksKernel(error) ? new UnsupportedModelException($"{model.Label}: {error}") : new InvalidModelException($"{model.Label}: {error}");
     }
 
     /// <summary>

@@ -21,8 +21,10 @@ internal static class OperatorSupport
 
     /// <summary>Whether the CPU provider can run the node with inputs of these types; shapes are left open.</summary>
     public static bool HasKernel(ModelProto model, NodeProto node, Func<string, int> typeOf) =>
-        Load(model, node, typeOf) is not { } error || !(error.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal) || error.Contains("Could not find an implementation", StringComparison.Ordinal)
-            || error.Contains("INVALID_GRAPH", StringComparison.Ordinal));
+        Load(model, node, typeOf) is not { } error || !(LacksKernel(error) || error.Contains("Type Error", StringComparison.Ordinal));
+
+    /// <summary>Whether an error of the runtime says that it has no kernel for an operator and its types.</summary>
+    public static bool LacksKernel(string error) => error.Contains("NotImplemented", StringComparison.Ordinal) || error.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal);
 
     private static string? Load(ModelProto model, NodeProto node, Func<string, int> typeOf)
     {

@@ -10,12 +10,13 @@ namespace LlmOps.Engines.Optimization;
 /// result with <see cref="SessionSettings.OptimizationLevel"/> None to profit.
 /// </summary>
 /// <param name="Level">Basic, Extended, Layout or All. Extended is the highest that is portable between processors.</param>
-public sealed record GraphOptimization(string Level = "Extended")
+/// <param name="Options">More session options for the optimiser, by ONNX Runtime's names, for example <c>optimization.enable_gelu_approximation</c>.</param>
+public sealed record GraphOptimization(string Level = "Extended", IReadOnlyDictionary<string, string>? Options = null)
 {
     // Fusions reorder floating-point sums; anything beyond that is a wrong graph. Quantized graphs round differently when fused.
     private const double LargestRelativeL2 = 0.05;
 
-    /// <summary>Reads an ONNX folder, writes the optimised one, opens it and compares it with the source.</summary>
+    /// <summary>Reads an ONNX folder or any ONNX file, writes the optimised one, opens it in a fresh process and compares it with the source.</summary>
     /// <exception cref="ArgumentException">The level is not one of the four.</exception>
     /// <exception cref="InvalidModelException">The source does not open, or the result differs from it.</exception>
     public OptimizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
@@ -24,19 +25,21 @@ public sealed record GraphOptimization(string Level = "Extended")
             throw new ArgumentException("Level None changes nothing; use Basic, Extended, Layout or All.");
         var clock = Stopwatch.StartNew();
         using var source = OnnxModel.Load(sourceFolder);
-        using var staged = new StagedFolder(sourceFolder, targetFolder);
+        using var staged = new StagedFolder(source.Folder, targetFolder);
         var settings = new SessionSettings(OptimizationLevel: Level);
         using (var options = OnnxSession.Options(settings))
         {
             options.OptimizedModelFilePath = Path.Combine(staged.Path, OnnxModel.FileName);
             options.AddSessionConfigEntry("session.optimized_model_external_initializers_file_name", OnnxModel.DataFileName);
             options.AddSessionConfigEntry("session.optimized_model_external_initializers_min_size_in_bytes", "1024");
-            OnnxSession.Translate(() => new InferenceSession(Path.Combine(sourceFolder, OnnxModel.FileName), options)).Dispose();
+            foreach (var (key, value) in Options ?? new Dictionary<string, string>())
+                options.AddSessionConfigEntry(key, value);
+            OnnxSession.Translate(() => new InferenceSession(source.Path, options), source.Label).Dispose();
         }
         progress?.Report(0.5);
         ct.ThrowIfCancellationRequested();
-        staged.CopyCompanions(sourceFolder);
-        var record = new OptimizationRecord(OrtEnv.Instance().GetVersionString(), "CPUExecutionProvider", Name(Level), OptimizationRecord.FeaturesHere());
+        staged.CopyCompanions(source.Folder);
+        var record = new OptimizationRecord(OrtEnv.Instance().GetVersionString(), OptimizationRecord.CpuProvider, Name(Level), CpuFeatures.Here, Options ?? new Dictionary<string, string>());
         record.Write(staged.Path);
 
         var difference = ReloadCheck.Compare(sourceFolder, staged.Path, new SessionSettings(OptimizationLevel: "None"), ct);
@@ -44,7 +47,7 @@ public sealed record GraphOptimization(string Level = "Extended")
             throw new InvalidModelException($"The optimised graph differs from its source by {difference.RelativeL2:g2} (relative L2 of the logits).");
         using var optimised = OnnxModel.Load(staged.Path);
         var report = new OptimizationReport(record, source.Proto.Graph.Node.Count, optimised.Proto.Graph.Node.Count,
-            OnnxModel.SizeBytes(sourceFolder), OnnxModel.SizeBytes(staged.Path), difference.MaxAbs, difference.RelativeL2, clock.Elapsed.TotalSeconds);
+            source.SizeOnDisk(), OnnxModel.SizeBytes(staged.Path), difference.MaxAbs, difference.RelativeL2, clock.Elapsed.TotalSeconds, difference.FreshProcess);
         staged.Commit();
         progress?.Report(1);
         return report;
@@ -59,8 +62,9 @@ public sealed record GraphOptimization(string Level = "Extended")
 /// <param name="NodesAfter">Nodes of the result.</param>
 /// <param name="SourceBytes">Graph and weights before.</param>
 /// <param name="TargetBytes">Graph and weights after.</param>
-/// <param name="MaxAbsDifference">Largest difference of a logit on random tokens.</param>
+/// <param name="MaxAbsDifference">Largest difference of a logit on random tokens, or of an output on random inputs.</param>
 /// <param name="RelativeL2">Norm of the difference over the norm of the source's logits.</param>
 /// <param name="Seconds">Wall-clock time, the check included.</param>
+/// <param name="FreshProcess">The result was loaded and run in a process of its own; false when this program does not call <see cref="Benchmarking.Probe.TryMain"/>.</param>
 public sealed record OptimizationReport(OptimizationRecord Record, int NodesBefore, int NodesAfter, long SourceBytes, long TargetBytes,
-    double MaxAbsDifference, double RelativeL2, double Seconds);
+    double MaxAbsDifference, double RelativeL2, double Seconds, bool FreshProcess = false);

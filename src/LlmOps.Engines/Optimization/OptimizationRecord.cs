@@ -1,6 +1,5 @@
-using System.Runtime.Intrinsics.X86;
-using System.Runtime.Intrinsics.Arm;
 using System.Text.Json;
+using Microsoft.ML.OnnxRuntime;
 
 namespace LlmOps.Engines.Optimization;
 
@@ -9,20 +8,11 @@ namespace LlmOps.Engines.Optimization;
 /// <param name="Provider">Execution provider that the graph was optimised for.</param>
 /// <param name="Level">Basic, Extended, Layout or All.</param>
 /// <param name="CpuFeatures">Instruction sets of the processor, of those that ONNX Runtime's kernels choose by.</param>
-public sealed record OptimizationRecord(string OnnxRuntime, string Provider, string Level, IReadOnlyList<string> CpuFeatures)
+/// <param name="Options">Session options that change what the optimiser does, by ONNX Runtime's names; null in records of before.</param>
+public sealed record OptimizationRecord(string OnnxRuntime, string Provider, string Level, IReadOnlyList<string> CpuFeatures, IReadOnlyDictionary<string, string>? Options = null)
 {
-    internal const string FileName = "optimization.json";
+    internal const string FileName = "optimization.json", CpuProvider = "CPUExecutionProvider";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
-
-    internal static IReadOnlyList<string> FeaturesHere() =>
-    [
-        .. new (string Name, bool Supported)[]
-        {
-            ("AVX", Avx.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-VNNI", AvxVnni.IsSupported),
-            ("AVX512F", Avx512F.IsSupported), ("AVX512BW", Avx512BW.IsSupported), ("AVX512VBMI", Avx512Vbmi.IsSupported),
-            ("NEON", AdvSimd.IsSupported), ("DOTPROD", Dp.IsSupported),
-        }.Where(feature => feature.Supported).Select(feature => feature.Name),
-    ];
 
     internal void Write(string folder) => File.WriteAllText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, Indented));
 
@@ -41,10 +31,27 @@ public sealed record OptimizationRecord(string OnnxRuntime, string Provider, str
         }
     }
 
-    // Layout and All may bind a graph to one processor family; Basic and Extended are portable.
-    internal static void EnsureUsableHere(string folder)
+    /// <summary>
+    /// What keeps the graph from being used here, in words; null when nothing does. Another version may lack or change the runtime's own
+    /// operators that an optimised graph is made of. Layout and All bind a graph to one processor family; Basic and Extended are portable.
+    /// </summary>
+    /// <param name="provider">Execution provider that the session is going to use.</param>
+    public string? Conflict(string provider = CpuProvider)
     {
-        if (Find(folder) is { Level: "Layout" or "All" } record && !record.CpuFeatures.SequenceEqual(FeaturesHere()))
-            throw new InvalidModelException($"The graph was optimised at level {record.Level} for a processor with {string.Join(", ", record.CpuFeatures)}; this one has {string.Join(", ", FeaturesHere())}. Optimise it here, or use level Extended.");
+        List<string> reasons = [];
+        if (OnnxRuntime != OrtEnv.Instance().GetVersionString())
+            reasons.Add($"it was optimised by ONNX Runtime {OnnxRuntime}, and {OrtEnv.Instance().GetVersionString()} runs here");
+        if (Provider != provider)
+            reasons.Add($"it was optimised for {Provider}, and {provider} is used here");
+        if (Level is "Layout" or "All" && !CpuFeatures.SequenceEqual(Optimization.CpuFeatures.Here))
+            reasons.Add($"it was optimised at level {Level} for a processor with {string.Join(", ", CpuFeatures)}, and this one has {string.Join(", ", Optimization.CpuFeatures.Here)}");
+        return reasons.Count == 0 ? null : string.Join("; ", reasons);
+    }
+
+    /// <exception cref="InvalidModelException">The graph was optimised under conditions that do not hold here.</exception>
+    internal static void EnsureUsableHere(string folder, string provider = CpuProvider)
+    {
+        if (Find(folder)?.Conflict(provider) is { } conflict)
+            throw new InvalidModelException($"The optimised graph cannot be used here: {conflict}. Rebuild it here from its source with GraphOptimization, or at level Extended for several processors.");
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Onnx.Wire;
+using LlmOps.Engines.Optimization;
 
 namespace LlmOps.Engines.Quantization;
 
@@ -18,6 +19,8 @@ internal sealed record WeightProduct(NodeProto Node, TensorProto Weight, bool Ou
 /// </summary>
 internal sealed class GraphRewrite : IDisposable
 {
+    private const int NamedSkips = 5;
+    private readonly Dictionary<string, List<string>> skips = [];
     private readonly string source;
     private readonly List<(NodeProto Node, TensorProto Table)> lookups;
     private readonly StagedFolder staged;
@@ -26,6 +29,7 @@ internal sealed class GraphRewrite : IDisposable
     private readonly Dictionary<string, TensorProto> added = [], changed = [];
     private readonly Dictionary<(string Table, BlockRounding Rounding), PackedBlocks> packedTables = [];
     private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly List<NodeProto> inserted = [];
 
     /// <param name="source">A folder with model.onnx, or any ONNX file.</param>
     /// <param name="targetFolder">Appears only when complete.</param>
@@ -66,14 +70,19 @@ internal sealed class GraphRewrite : IDisposable
         return kept;
     }
 
+    /// <summary>Counts a node that stays as it is; the notes say why, and name the first few for each reason.</summary>
     public void Skip(NodeProto node, string why)
     {
         Skipped++;
-        Notes.Add($"{node.Title()}: {why}.");
+        (skips.TryGetValue(why, out var list) ? list : skips[why] = []).Add(node.Title());
     }
 
-    /// <summary>Hash of the tokens that a pass was calibrated on, for the metadata and the report.</summary>
-    public string? CalibrationSha256 { get; init; }
+    /// <summary>Hash of the data that a pass was calibrated on, for the metadata and the report.</summary>
+    public string? CalibrationSha256 { get; set; }
+
+    private IEnumerable<string> SkipNotes() => skips.Select(reason => reason.Value.Count <= NamedSkips
+        ? string.Join("; ", reason.Value.Select(title => $"{title}: {reason.Key}")) + "."
+        : $"{reason.Value.Count} nodes, for example {string.Join(", ", reason.Value.Take(NamedSkips))}: each {reason.Key}.");
 
     public bool IsAdded(string name) => added.ContainsKey(name);
 
@@ -130,13 +139,27 @@ internal sealed class GraphRewrite : IDisposable
         }
     }
 
+    /// <summary>A node beside those of the source; its place is found when the graph is written.</summary>
+    public void Insert(NodeProto node) => inserted.Add(node);
+
+    /// <summary>Brings an older graph to an opset that has the operators of a pass.</summary>
+    public void RaiseOpset(long opset)
+    {
+        if (OpsetUpgrade.Raise(Model, opset) is { } note)
+            Notes.Add(note);
+    }
+
     /// <summary>Writes the graph with the tensors that it still needs, opens and runs it, and moves it to its place.</summary>
-    public QuantizationReport Finish(string recipe, CancellationToken ct)
+    /// <param name="recipe">The pass and its options; stored in the file.</param>
+    /// <param name="ct">Stops between two tensors.</param>
+    /// <param name="samples">Inputs for the comparison with the source; null means random ones.</param>
+    /// <param name="quantized">Nodes that were quantized, where that is not every replaced one.</param>
+    public QuantizationReport Finish(string recipe, CancellationToken ct, IEnumerable<IReadOnlyList<NamedTensor>>? samples = null, int? quantized = null)
     {
         var graph = Model.Proto.Graph;
-        var nodes = graph.Node.SelectMany(node => replacements.TryGetValue(node, out var by) ? by : [node]).ToList();
+        var nodes = graph.Node.SelectMany(node => replacements.TryGetValue(node, out var by) ? by : [node]).Concat(inserted).ToList();
         graph.Node.Clear();
-        graph.Node.AddRange(nodes);
+        graph.Node.AddRange(GraphOrder.Sort(nodes));
         var used = UsedNames(graph);
         var kept = graph.Initializer.Where(tensor => used.Contains(tensor.Name) && !changed.ContainsKey(tensor.Name)).ToList();
         graph.Initializer.Clear();
@@ -158,11 +181,15 @@ internal sealed class GraphRewrite : IDisposable
         writer.Save(Model.Proto);
         writer.Dispose();
         staged.CopyCompanions(Model.Folder);
+        // What binds an optimised graph to a runtime and a processor binds its variants too.
+        OptimizationRecord.Find(Model.Folder)?.Write(staged.Path);
         var seconds = clock.Elapsed.TotalSeconds;
 
-        var difference = ReloadCheck.Compare(source, staged.Path, new SessionSettings(), ct);
-        var report = new QuantizationReport(replacements.Count, Skipped, before, OnnxModel.SizeBytes(staged.Path),
-            difference.RelativeL2, difference.ArgmaxAgreement, difference.Note is { } note ? [.. Notes, note] : Notes, difference.FreshProcess) { CalibrationSha256 = CalibrationSha256, Seconds = seconds };
+        Notes.AddRange(SkipNotes());
+        var difference = ReloadCheck.Compare(source, staged.Path, new SessionSettings(), ct, samples);
+        var report = new QuantizationReport(quantized ?? replacements.Count, Skipped, before, OnnxModel.SizeBytes(staged.Path),
+            difference.RelativeL2, difference.ArgmaxAgreement, difference.Note is { } note ? [.. Notes, note] : Notes, difference.FreshProcess)
+        { CalibrationSha256 = CalibrationSha256, Seconds = seconds, MaxAbsDifference = difference.MaxAbs };
         staged.Commit();
         return report;
     }
@@ -195,6 +222,13 @@ internal sealed class GraphRewrite : IDisposable
             _ => null,
         };
     }
+
+    /// <summary>The constant 32-bit floats of an input, of any shape.</summary>
+    public TensorProto? ConstantFloats(NodeProto node, int input) =>
+        node.Input.Count > input && Model.Initializers.TryGetValue(node.Input[input], out var tensor) && tensor.DataType == ElementTypes.Float ? tensor : null;
+
+    /// <summary>Whether a node is of those that <see cref="Products"/> are chosen from.</summary>
+    public static bool IsProduct(OnnxModel model, NodeProto node) => Product(model, node) is not null;
 
     private static TensorProto? Constant(OnnxModel model, NodeProto node, int input) =>
         node.Input.Count > input && model.Initializers.TryGetValue(node.Input[input], out var tensor)

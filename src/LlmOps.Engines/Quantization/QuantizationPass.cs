@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LlmOps.Engines.Onnx;
 
 namespace LlmOps.Engines.Quantization;
 
@@ -8,10 +9,20 @@ namespace LlmOps.Engines.Quantization;
 [JsonDerivedType(typeof(DynamicInt8), "dynamic-int8")]
 [JsonDerivedType(typeof(BlockwiseRtn), "blockwise-rtn")]
 [JsonDerivedType(typeof(CalibratedBlockwise), "calibrated-blockwise")]
+[JsonDerivedType(typeof(StaticQdq), "static-qdq")]
+[JsonDerivedType(typeof(SmoothQuant), "smooth-quant")]
+[JsonDerivedType(typeof(HalfPrecision), "half-precision")]
 public abstract record QuantizationPass
 {
     /// <summary>Kind and options as JSON, as they are kept in the graph's metadata.</summary>
     protected string Recipe => JsonSerializer.Serialize(this);
+
+    /// <summary>
+    /// Inputs for comparing the result with its source; null means random ones, or random tokens for a decoder. A graph that takes only
+    /// certain sizes or values needs them.
+    /// </summary>
+    [JsonIgnore]
+    public IReadOnlyList<IReadOnlyList<NamedTensor>>? CheckInputs { get; init; }
 
     /// <summary>
     /// Reads an exported (or graph-optimised) ONNX folder and writes a quantized one. The result is opened and run before it appears
@@ -38,8 +49,11 @@ public abstract record QuantizationPass
 public sealed record QuantizationReport(int Quantized, int Skipped, long SourceBytes, long TargetBytes, double RelativeL2, double ArgmaxAgreement, IReadOnlyList<string> Notes,
     bool FreshProcess = false)
 {
-    /// <summary>Hash of the calibration tokens; null when none were needed.</summary>
+    /// <summary>Hash of the calibration data, also in the file's metadata; null when none was needed.</summary>
     public string? CalibrationSha256 { get; init; }
+
+    /// <summary>Largest difference of a logit, or of an output's value.</summary>
+    public double MaxAbsDifference { get; init; }
 
     /// <summary>From opening the source until the result was on disk; checking it comes on top.</summary>
     public double Seconds { get; init; }

@@ -121,7 +121,7 @@ internal static class CandidateName
     {
         BlockwiseRtn rtn => Rounding(rtn),
         CalibratedBlockwise calibrated => $"{(calibrated.Awq ? calibrated.Gptq ? "AWQ/GPTQ" : "AWQ" : "GPTQ")} {Rounding(calibrated.Rounding)}",
-        DynamicInt8 int8 => $"dynamic int8{(int8.PerChannel ? "" : " per tensor")}{(int8.ReduceRange ? ", 7-bit range" : "")}{(int8.Smoothing > 0 ? string.Create(CultureInfo.InvariantCulture, $", smoothed {int8.Smoothing}") : "")}",
+        DynamicInt8 int8 => $"dynamic int8{(int8.PerChannel ? "" : " per tensor")}{(int8.ReduceRange == true ? ", 7-bit range" : "")}{(int8.Smoothing > 0 ? string.Create(CultureInfo.InvariantCulture, $", smoothed {int8.Smoothing}") : "")}",
         _ => pass.ToString(),
     };
 
