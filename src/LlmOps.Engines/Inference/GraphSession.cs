@@ -36,6 +36,10 @@ public sealed class GraphSession : IDisposable
         return results;
     }
 
+    /// <summary>Inputs in the floating-point types that this graph declares.</summary>
+    internal IReadOnlyList<NamedTensor> Fit(IReadOnlyList<NamedTensor> inputs) =>
+        [.. inputs.Select(i => session.InputMetadata.TryGetValue(i.Name, out var declared) && declared.IsTensor ? i.As((int)declared.ElementDataType) : i)];
+
     /// <summary>Runs and shows each output where it lies, so that nothing has to be copied.</summary>
     internal void Run(IReadOnlyList<NamedTensor> inputs, IReadOnlyCollection<string> outputs, Action<string, OrtValue> see)
     {

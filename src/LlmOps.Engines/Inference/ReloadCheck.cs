@@ -83,7 +83,7 @@ internal static class ReloadCheck
         using var source = GraphSession.Open(request.Source, new());
         var difference = new OutputDifference();
         foreach (var sample in request.Inputs is null ? source.RandomSamples(model.Proto) : SampleFile.Read(request.Inputs))
-            difference.Add(source.Run(sample), result.Run(sample));
+            difference.Add(source.Run(source.Fit(sample)), result.Run(result.Fit(sample)));
         return new(difference.Rows, difference.MaxAbs, difference.RelativeL2, difference.ArgmaxAgreement, difference.NotFinite);
     }
 }

@@ -17,6 +17,9 @@ internal static class ElementTypes
 
     public static bool IsKnown(int type) => type > 0 && type < Known.Length;
 
+    /// <summary>The floating-point types that are computed with here.</summary>
+    public static bool IsFloat(int type) => type is Float or Double or Float16 or BFloat16;
+
     public static string Name(int type) => type >= 0 && type < Known.Length ? Known[type].Name : $"type {type}";
 
     /// <summary>Bytes of one element.</summary>

@@ -61,6 +61,21 @@ public sealed class NamedTensor
             throw new ArgumentException($"'{name}' has {count} values for the shape [{string.Join(", ", shape)}].");
     }
 
+    /// <summary>The same floating-point values in another width.</summary>
+    internal NamedTensor As(int type)
+    {
+        if (type == Type || !ElementTypes.IsFloat(type) || !ElementTypes.IsFloat(Type))
+            return this;
+        var values = HalfFloats.Widen(Bytes, Type);
+        return type switch
+        {
+            ElementTypes.Float => new(Name, type, Shape, MemoryMarshal.AsBytes<float>(values).ToArray()),
+            ElementTypes.Float16 => new(Name, type, Shape, MemoryMarshal.AsBytes<Half>(Array.ConvertAll(values, v => (Half)v)).ToArray()),
+            ElementTypes.BFloat16 => new(Name, type, Shape, MemoryMarshal.AsBytes<ushort>(Array.ConvertAll(values, HalfFloats.ToBFloat16)).ToArray()),
+            _ => new(Name, type, Shape, MemoryMarshal.AsBytes<double>(Array.ConvertAll(values, v => (double)v)).ToArray()),
+        };
+    }
+
     internal OrtValue ToOrt()
     {
         long[] shape = [.. Shape];

@@ -55,7 +55,7 @@ public sealed record DynamicInt8(bool PerChannel = true, bool? ReduceRange = nul
         {
             ct.ThrowIfCancellationRequested();
             done += node.OpType == "Gemm" ? QuantizeGemm(rewrite, node, activations) : QuantizeConvolution(rewrite, node, activations);
-            progress?.Report(done / (double)total);
+            progress?.Report((double)done / total);
         }
         if (done == 0)
             throw new UnsupportedModelException("No MatMul, Gemm or Conv of the graph has constant float weights that can be quantized: there is nothing to do.");

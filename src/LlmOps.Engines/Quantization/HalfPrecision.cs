@@ -30,6 +30,8 @@ public sealed record HalfPrecision(bool BFloat16 = false, bool KeepIoTypes = tru
         // Excluded nodes are 32-bit islands here, with casts around them, so the rules are the plan's to apply.
         (Exclude ?? ExclusionRules.None).EnsureValid();
         using var rewrite = new GraphRewrite(sourceFolder, targetFolder);
+        if (BFloat16 && rewrite.Model.Proto.Opset() < 13)
+            throw new UnsupportedModelException($"{rewrite.Model.Label} uses opset {rewrite.Model.Proto.Opset()}; ONNX has bfloat16 from 13 on. Use float16.");
         var data = BFloat16 ? null : Calibration ?? CalibrationData.Random(sourceFolder, 2);
         var plan = new HalfPlan(rewrite, this, data is null ? [] : Overflows(rewrite, data, ct));
         progress?.Report(0.4);

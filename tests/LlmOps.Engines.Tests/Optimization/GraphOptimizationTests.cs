@@ -1,6 +1,8 @@
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Optimization;
+using LlmOps.Engines.Quantization;
+using LlmOps.Engines.Tests.Onnx;
 using LlmOps.TestKit;
 
 namespace LlmOps.Engines.Tests.Optimization;
@@ -27,15 +29,50 @@ public sealed class GraphOptimizationTests(ExportedModels models)
         Assert.True(parity.Passed, string.Join("\n", parity.Failures));
     }
 
-    [Fact]
-    public void Load_RefusesAGraphThatWasBoundToAnotherProcessor()
+    [Theory]
+    [InlineData("Layout", true, "AMX-OF-TOMORROW", "AMX-OF-TOMORROW")]
+    [InlineData("All", true, "AMX-OF-TOMORROW", "AMX-OF-TOMORROW")]
+    [InlineData("Extended", true, "AMX-OF-TOMORROW", null)]
+    [InlineData("Basic", false, null, "ONNX Runtime 0.0.1")]
+    [InlineData("All", true, null, null)]
+    public void Load_RefusesAGraphThatWasOptimisedUnderOtherConditions(string level, bool sameVersion, string? feature, string? reason)
     {
         var folder = models.Copy(models.TiedOnnx);
-        File.WriteAllText(Path.Combine(folder, "optimization.json"), """{"OnnxRuntime":"1","Provider":"CPUExecutionProvider","Level":"Layout","CpuFeatures":["AMX-OF-TOMORROW"]}""");
+        var version = sameVersion ? Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString() : "0.0.1";
+        new OptimizationRecord(version, "CPUExecutionProvider", level, feature is null ? CpuFeatures.Here : [feature]).Write(folder);
 
+        if (reason is null)
+        {
+            OnnxCausalModel.Load(folder).Dispose();
+            return;
+        }
         var error = Assert.Throws<InvalidModelException>(() => OnnxCausalModel.Load(folder));
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+        Assert.Contains("Rebuild it here", error.Message, StringComparison.Ordinal);
+    }
 
-        Assert.Contains("AMX-OF-TOMORROW", error.Message, StringComparison.Ordinal);
+    [Fact]
+    public void Conflict_NamesTheProvider() =>
+        Assert.Contains("CUDAExecutionProvider", new OptimizationRecord(Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString(), "CPUExecutionProvider", "Basic", []).Conflict("CUDAExecutionProvider"), StringComparison.Ordinal);
+
+    [Theory, InlineData("Basic"), InlineData("Extended"), InlineData("Layout"), InlineData("All")]
+    public void Run_StoresEveryLevelForAnyGraph_AndItsVariantsKeepTheRecord(string level)
+    {
+        var model = TestGraph.Model([Nodes.Node("Conv", "c", ["x", "w"], ["h"]), Nodes.Node("Relu", "r", ["h"], ["p"]), Nodes.Node("Flatten", "f", ["p"], ["y"])],
+            [Nodes.Value("x", ElementTypes.Float, 1, 16, 8, 8)], [Nodes.Value("y", ElementTypes.Float, 1, 576)], [TestGraph.RandomFloats("w", 1, 0.3, 16, 16, 3, 3)]);
+        var target = models.New();
+
+        var report = new GraphOptimization(level, new Dictionary<string, string> { ["optimization.enable_gelu_approximation"] = "1" }).Run(model.Write(Path.Combine(models.New(), "conv.onnx")), target, ct: Ct);
+
+        Assert.InRange(report.RelativeL2, 0, 1e-5);
+        Assert.True(report.FreshProcess);
+        Assert.Equal("1", OptimizationRecord.Find(target)!.Options!["optimization.enable_gelu_approximation"]);
+        if (level == "Basic")
+        {
+            var variant = models.New();
+            new HalfPrecision().Run(target, variant, ct: Ct);
+            Assert.Equal(level, OptimizationRecord.Find(variant)!.Level);
+        }
     }
 
     [Theory, InlineData("Fast"), InlineData("None")]
