@@ -25,8 +25,8 @@ internal sealed class CachedDecoder : IDisposable
 
     public int Length => (fork ?? current)?.Length ?? 0;
 
-    /// <summary>Bytes of all caches that are kept.</summary>
-    public long CacheBytes => prefixes.Bytes + (fork?.Bytes ?? 0);
+    /// <summary>Bytes of the caches that are kept between sequences. May be asked from another thread.</summary>
+    public long CacheBytes => prefixes.Bytes;
 
     /// <summary>Starts a new sequence with room for <paramref name="tokens"/> tokens.</summary>
     public void Start(int tokens) => Start([], tokens);

@@ -16,9 +16,10 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
     // Throwing away this many tokens of another sequence is cheaper than a second copy of what it shares with the new one.
     private const int DiscardableTokens = 32;
     private readonly List<KeyValueCache> kept = [];
-    private long clock;
+    private long clock, held;
 
-    public long Bytes => kept.Sum(k => k.Bytes);
+    // Read from other threads too.
+    public long Bytes => Interlocked.Read(ref held);
 
     /// <returns>A cache whose content is the longest beginning of the prompt that was computed before, and which has room for so many tokens.</returns>
     public KeyValueCache Take(ReadOnlySpan<int> prompt, int tokens)
@@ -71,6 +72,7 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
         }
         var made = new KeyValueCache(form, memory, 1, capacity);
         kept.Add(made);
+        Interlocked.Add(ref held, made.Bytes);
         return made;
     }
 
@@ -86,6 +88,7 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
     private void Drop(KeyValueCache dropped)
     {
         kept.Remove(dropped);
+        Interlocked.Add(ref held, -dropped.Bytes);
         release(dropped);
         dropped.Dispose();
     }

@@ -13,12 +13,13 @@ public sealed class TextGenerator : IDisposable
     private readonly DecoderSession decoder;
     private readonly CachedDecoder cached;
     private readonly Lazy<TokenTrie> trie;
+    private readonly long fileBytes;
     // Not a lock: an enumerator may be advanced from different threads, as asynchronous callers do.
     private readonly SemaphoreSlim turn = new(1, 1);
 
-    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer, SessionSettings settings)
+    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer, SessionSettings settings, long fileBytes)
     {
-        this.decoder = decoder;
+        (this.decoder, this.fileBytes) = (decoder, fileBytes);
         cached = new CachedDecoder(decoder, settings.PrefixCacheBytes);
         Tokenizer = tokenizer;
         trie = new(() => new(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [Config.EosTokenId, .. tokenizer.EndIds]));
@@ -30,6 +31,9 @@ public sealed class TextGenerator : IDisposable
     /// <summary>The configuration of the folder.</summary>
     public ModelConfig Config => decoder.Config;
 
+    /// <summary>Bytes of the graphs' files, which the weights take in memory too, and of the caches at this moment.</summary>
+    public long MemoryBytes => fileBytes + cached.CacheBytes;
+
     /// <summary>Opens the ONNX folder with its tokenizer. A second graph <c>prefill.onnx</c> with the same inputs and outputs, if there is one, computes steps of 8 tokens and more.</summary>
     /// <exception cref="InvalidModelException">A graph is missing, damaged, or does not fit its config.json.</exception>
     /// <exception cref="UnsupportedModelException">The provider is not here, or the graph's tensors have a type that is not supported.</exception>
@@ -39,10 +43,23 @@ public sealed class TextGenerator : IDisposable
         var tokenizer = Tokenizer.Load(folder);
         var decoder = DecoderSession.Open(folder, settings);
         if (tokenizer.VocabularySize <= decoder.Config.VocabSize)
-            return new(decoder, tokenizer, settings);
+            return new(decoder, tokenizer, settings, FileBytes(folder));
         decoder.Dispose();
         throw new InvalidModelException($"The tokenizer knows {tokenizer.VocabularySize} tokens, the model only {decoder.Config.VocabSize}.");
     }
+
+    /// <summary>
+    /// Generators by the name of their folder, within a bound of memory. Making room counts the graphs' files before loading, and afterwards the caches too.
+    /// </summary>
+    /// <param name="mostBytes">Most bytes of all of them together.</param>
+    /// <param name="settings">For each of them.</param>
+    public static ModelResidency<TextGenerator> Resident(long mostBytes, SessionSettings? settings = null) =>
+        new((folder, _) => Task.FromResult(Load(folder, settings))) { MostBytes = mostBytes, Declare = FileBytes, Measure = generator => generator.MemoryBytes };
+
+    /// <summary>Bytes of all graphs and weights of a folder.</summary>
+    private static long FileBytes(string folder) => Directory.Exists(folder)
+        ? new DirectoryInfo(folder).EnumerateFiles().Where(file => file.Name.Contains(".onnx", StringComparison.Ordinal)).Sum(file => file.Length)
+        : throw new InvalidModelException($"There is no folder '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
 
     /// <summary>Continues the prompt; the tokens come as they are made, those of several continuations in turn.</summary>
     /// <param name="prompt">Token ids, rendered by <see cref="PromptTemplate"/>.</param>

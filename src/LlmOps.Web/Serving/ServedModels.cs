@@ -31,17 +31,22 @@ public sealed class ServedModels : IDisposable
     private readonly ReadServing serving;
     private readonly ILogger<ServedModels> log;
 
-    public ServedModels(ArtifactStore artifacts, LiveChanges changes, ReadServing serving, IConfiguration configuration, TimeProvider time, ILogger<ServedModels> log)
+    public ServedModels(ArtifactStore artifacts, LiveChanges changes, ReadServing serving, IConfiguration configuration, ILogger<ServedModels> log)
     {
         (this.changes, this.serving, this.log) = (changes, serving, log);
         var settings = new SessionSettings(Threads: Between(configuration, "Serving:Threads", 0, 0, 256));
-        Models = new(Between(configuration, "Serving:Models", 3, 1, 100), async (digest, ct) => new(TextGenerator.Load(await artifacts.FolderAsync(digest, ct), settings)), time);
-        Indexes = new(Between(configuration, "Serving:Indexes", 4, 1, 100), async (digest, ct) => HybridIndex.Open(await artifacts.FolderAsync(digest, ct)), time);
+        Models = new(async (digest, ct) => new(TextGenerator.Load(await artifacts.FolderAsync(digest, ct), settings)))
+        {
+            MostModels = Between(configuration, "Serving:Models", 3, 1, 100),
+            MostBytes = (long)Between(configuration, "Serving:MemoryMb", HalfOfMemoryMb, 16, 1 << 24) << 20,
+            Measure = model => model.Generator.MemoryBytes,
+        };
+        Indexes = new(async (digest, ct) => HybridIndex.Open(await artifacts.FolderAsync(digest, ct))) { MostModels = Between(configuration, "Serving:Indexes", 4, 1, 100) };
         changes.Changed += OnChanged;
     }
 
-    public Loaded<ServedModel> Models { get; }
-    public Loaded<OpenIndex> Indexes { get; }
+    public ModelResidency<ServedModel> Models { get; }
+    public ModelResidency<OpenIndex> Indexes { get; }
 
     public void Dispose()
     {
@@ -69,6 +74,9 @@ public sealed class ServedModels : IDisposable
             log.LogWarning("Unused models stay open until the next change: {Message}", e.Message);
         }
     }
+
+    // What the container is allowed, where there is one.
+    private static int HalfOfMemoryMb => (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 21, 16, 1 << 24);
 
     private static int Between(IConfiguration configuration, string key, int otherwise, int least, int most) => configuration.GetValue(key, otherwise) is var value && value >= least && value <= most
         ? value
