@@ -38,6 +38,23 @@ public sealed class CachedDecoderTests(ExportedModels models)
         Assert.InRange(Far(expected[0].AsSpan(0, 7 * 304), expected[1]), 0, tolerance);
     }
 
+    [Fact]
+    public void Generate_GivesTheSameTokens_InBothFormsOfOneModel()
+    {
+        var portable = models.New();
+        new DecoderExport(GraphForm.Portable).Run(models.Tied, portable);
+        using TextGenerator contrib = TextGenerator.Load(models.TiedOnnx), other = TextGenerator.Load(portable);
+        var options = new SamplingOptions(12, Temperature: 1, Seed: 3, MinNewTokens: 12) { Continuations = 2 };
+        int[] prompt = [1, 70, 90, 110, 42];
+
+        foreach (var asked in new int[][] { prompt, [.. prompt, 7, 8, 9], [.. prompt[..3], .. Tokens[..60]] })
+        {
+            var (expected, made) = (contrib.Generate(asked, options, Ct).ToList(), other.Generate(asked, options, Ct).ToList());
+            Assert.Equal(expected.Select(t => (t.Id, t.Finish, t.CachedPromptTokens)), made.Select(t => (t.Id, t.Finish, t.CachedPromptTokens)));
+            Assert.All(expected.Zip(made), pair => Assert.Equal(pair.First.LogProbability, pair.Second.LogProbability, 1e-4));
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
