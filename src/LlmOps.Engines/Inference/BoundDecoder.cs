@@ -17,6 +17,8 @@ internal sealed class BoundDecoder : IDisposable
     private readonly TensorBuffer ids, mask, positions, logits;
     private KeyValueCache? cache;
     private AdapterValues? adapter;
+    private readonly Dictionary<KeyValueCache, FixedStep> fixedSteps = [];
+    private TensorBuffer shown;
     private float[] row = [];
     private int columns;
 
@@ -25,7 +27,9 @@ internal sealed class BoundDecoder : IDisposable
         this.graph = graph;
         binding = graph.Session.CreateIoBinding();
         (ids, mask, positions) = (new(graph.Transfer, TensorElementType.Int64), new(graph.Transfer, TensorElementType.Int64), new(graph.Transfer, TensorElementType.Int64));
-        logits = new(graph.Transfer, graph.Form.Logits);
+        shown = logits = new(graph.Transfer, graph.Form.Logits);
+        if (graph.FixedShapes)
+            options.AddRunConfigEntry("gpu_graph_id", "-1"); // a long step has a shape of its own: not to be captured
         LongestStep = graph.Form.LastLogitsOnly ? 1024 : Math.Clamp(MostLogits / graph.Vocabulary, 16, 512);
     }
 
@@ -38,6 +42,12 @@ internal sealed class BoundDecoder : IDisposable
     {
         int rows = target.Rows, count = tokens.Length / rows, total = target.Length + count;
         columns = graph.Form.LastLogitsOnly ? 1 : count;
+        if (graph.FixedShapes && count == 1)
+        {
+            RunFixed(target, tokens, ct);
+            return;
+        }
+        shown = logits;
         using OrtValue input = ids.Shape(rows, count), masked = mask.Shape(rows, total), output = logits.Shape(rows, columns, graph.Vocabulary);
         var target64 = ids.Values<long>(0, tokens.Length);
         for (var i = 0; i < tokens.Length; i++)
@@ -51,8 +61,22 @@ internal sealed class BoundDecoder : IDisposable
             cache?.Unbind();
         cache = target;
         target.Bind(binding, count);
-        Run(ct);
+        Run(binding, options, ct);
         target.Advance(count);
+    }
+
+    private void RunFixed(KeyValueCache target, ReadOnlySpan<int> tokens, CancellationToken ct)
+    {
+        if (!fixedSteps.TryGetValue(target, out var step))
+        {
+            fixedSteps[target] = step = new(graph, target);
+            adapter?.Bind(step.Binding);
+        }
+        step.Write(tokens);
+        Run(step.Binding, step.Options, ct);
+        step.Read();
+        shown = step.Logits;
+        target.Advance(1);
     }
 
     private OrtValue Positions(int rows, int count, int first)
@@ -65,15 +89,18 @@ internal sealed class BoundDecoder : IDisposable
         return value;
     }
 
-    private void Run(CancellationToken ct)
+    private void Run(OrtIoBinding binding, RunOptions options, CancellationToken ct)
     {
         options.Terminate = false;
         // ONNX Runtime looks at the flag before every node: a long prefill ends within one.
         using var cancelled = ct.Register(() => options.Terminate = true);
         try
         {
+            var onDevice = !ReferenceEquals(graph.Transfer, TensorMemory.Host);
+            if (onDevice)
+                binding.SynchronizeBoundInputs();
             graph.Session.RunWithBinding(options, binding);
-            if (!ReferenceEquals(graph.Transfer, TensorMemory.Host))
+            if (onDevice)
                 binding.SynchronizeBoundOutputs();
         }
         catch (OnnxRuntimeException) when (ct.IsCancellationRequested)
@@ -91,10 +118,10 @@ internal sealed class BoundDecoder : IDisposable
     {
         var start = checked((sequence * columns + column) * graph.Vocabulary);
         if (graph.Form.Logits == TensorElementType.Float)
-            return logits.Values<float>(start, graph.Vocabulary);
+            return shown.Values<float>(start, graph.Vocabulary);
         if (row.Length == 0)
             row = new float[graph.Vocabulary];
-        Widen(MemoryMarshal.AsBytes(logits.Values<ushort>(start, graph.Vocabulary)), graph.Form.Logits, row);
+        Widen(MemoryMarshal.AsBytes(shown.Values<ushort>(start, graph.Vocabulary)), graph.Form.Logits, row);
         return row;
     }
 
@@ -129,6 +156,8 @@ internal sealed class BoundDecoder : IDisposable
     /// <summary>Lets go of a cache that is about to be disposed.</summary>
     public void Release(KeyValueCache released)
     {
+        if (fixedSteps.Remove(released, out var step))
+            step.Dispose();
         if (cache != released)
             return;
         released.Unbind();
@@ -138,6 +167,8 @@ internal sealed class BoundDecoder : IDisposable
     public void Dispose()
     {
         cache?.Unbind();
+        foreach (var step in fixedSteps.Values)
+            step.Dispose();
         binding.Dispose();
         adapter?.Dispose();
         options.Dispose();

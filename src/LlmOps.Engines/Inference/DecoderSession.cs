@@ -13,14 +13,19 @@ namespace LlmOps.Engines.Inference;
 /// <param name="Transfer">For token ids and logits: memory that the processor reads and the device reaches fast.</param>
 internal sealed record DecoderGraphSession(InferenceSession Session, string FileName, DecoderInterface Form, int Vocabulary, TensorMemory Memory, TensorMemory Transfer) : IDisposable
 {
+    /// <summary>Whether steps of one token go through <see cref="FixedStep"/>.</summary>
+    public bool FixedShapes { get; init; }
+
     public static DecoderGraphSession Open(string folder, string fileName, ModelConfig config, SessionSettings settings)
     {
         var session = OnnxSession.Open(folder, settings, fileName);
         try
         {
             var form = DecoderInterface.Read(session, config, Path.Combine(folder, fileName));
+            if (settings.Provider.CudaGraph && !form.AppendsInPlace)
+                throw new UnsupportedModelException($"{fileName} writes its cache anew at each step, so that its shapes change; CUDA graphs need GroupQueryAttention (the contrib form). Set CudaGraph to false.");
             var (memory, transfer) = settings.Provider.Memories(session);
-            return new(session, fileName, form, config.VocabSize, memory, transfer);
+            return new(session, fileName, form, config.VocabSize, memory, transfer) { FixedShapes = settings.Provider.CudaGraph };
         }
         catch
         {

@@ -29,6 +29,17 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
     /// <summary>Search for convolution algorithms: DEFAULT, HEURISTIC or EXHAUSTIVE. Language models have no convolutions.</summary>
     public string CudnnSearch { get; init; } = "HEURISTIC";
 
+    /// <summary>
+    /// Captures the step of one token once for each cache and replays it, which saves launching its kernels one by one. Only for graphs that append to
+    /// their cache in place; ONNX Runtime refuses graphs with control flow or nodes on the processor.
+    /// </summary>
+    public bool CudaGraph { get; init; }
+
+    /// <summary>
+    /// Lets nodes run on the processor. ONNX Runtime places arithmetic on shapes there by itself, and unless this allows it, refuses a graph that has any.
+    /// </summary>
+    public bool AllowCpuNodes { get; init; }
+
     /// <summary>Any further option of the provider, by ONNX Runtime's name; wins over the properties above.</summary>
     public IReadOnlyDictionary<string, string>? Options { get; init; }
 
@@ -47,6 +58,8 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
         };
         if (MemoryLimitBytes is { } limit)
             options["gpu_mem_limit"] = limit.ToString(CultureInfo.InvariantCulture);
+        if (CudaGraph)
+            options["enable_cuda_graph"] = "1";
         foreach (var (key, value) in Options ?? new Dictionary<string, string>())
             options[key] = value;
         return options;
@@ -60,7 +73,7 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
         if (IsCpu)
             return;
         EnsureAvailable(OrtEnv.Instance().GetAvailableProviders());
-        session.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1");
+        session.AddSessionConfigEntry("session.disable_cpu_ep_fallback", AllowCpuNodes ? "0" : "1");
         try
         {
             using var cuda = new OrtCUDAProviderOptions();
@@ -84,6 +97,8 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
         if (Name is not ("cpu" or "cuda"))
             throw new ArgumentException($"'{Name}' is no execution provider; use cpu or cuda.");
         ArgumentOutOfRangeException.ThrowIfNegative(DeviceId);
+        if (IsCpu && (CudaGraph || MemoryLimitBytes is not null))
+            throw new ArgumentException("CudaGraph and MemoryLimitBytes are for a device; the provider cpu has neither.");
         if (IsCpu && DeviceId != 0)
             throw new ArgumentException($"The provider cpu has only device 0, not {DeviceId}.");
         if (MemoryLimitBytes is <= 0)

@@ -68,14 +68,20 @@ internal sealed unsafe class KeyValueCache : IDisposable
             return;
         Unbind();
         boundTo = binding;
+        BindTo(binding, bound, adding);
+    }
+
+    /// <summary>The same for a binding that is never used for another cache; the values belong to it and live as long.</summary>
+    public void BindTo(OrtIoBinding binding, List<OrtValue> values, int adding = 0)
+    {
         for (var i = 0; i < current.Length; i++)
         {
             var (past, present) = i % 2 == 0 ? (DecoderGraph.PastKey(i / 2), DecoderGraph.PresentKey(i / 2)) : (DecoderGraph.PastValue(i / 2), DecoderGraph.PresentValue(i / 2));
-            bound.Add(current[i].Shape(Rows, form.Heads, form.AppendsInPlace ? Capacity : Length, form.Width));
-            binding.BindInput(past, bound[^1]);
+            values.Add(current[i].Shape(Rows, form.Heads, form.AppendsInPlace ? Capacity : Length, form.Width));
+            binding.BindInput(past, values[^1]);
             if (!form.AppendsInPlace)
-                bound.Add(other[i].Shape(Rows, form.Heads, Length + adding, form.Width));
-            binding.BindOutput(present, bound[^1]);
+                values.Add(other[i].Shape(Rows, form.Heads, Length + adding, form.Width));
+            binding.BindOutput(present, values[^1]);
         }
     }
 

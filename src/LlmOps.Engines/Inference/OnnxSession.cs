@@ -28,7 +28,7 @@ internal static class OnnxSession
         }
         catch (InvalidModelException e) when (!settings.Provider.IsCpu && e.Message.Contains("CPU EP", StringComparison.OrdinalIgnoreCase))
         {
-            throw new UnsupportedModelException($"Execution provider '{settings.Provider.Name}' cannot run all of {Path.GetFileName(path)}, and falling back to the processor is not allowed. {e.Message}", e);
+            throw new UnsupportedModelException($"Execution provider '{settings.Provider.Name}' cannot run all of {Path.GetFileName(path)}, and AllowCpuNodes does not let the processor help. {e.Message}", e);
         }
     }
 

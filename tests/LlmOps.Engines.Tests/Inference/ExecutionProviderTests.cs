@@ -22,7 +22,7 @@ public sealed class ExecutionProviderTests(ExportedModels models)
     {
         var provider = ExecutionProvider.Cuda(2) with
         {
-            MemoryLimitBytes = 6L << 30, Tf32 = false, CopyInDefaultStream = false, Options = new Dictionary<string, string> { ["enable_cuda_graph"] = "1", ["use_tf32"] = "1" },
+            MemoryLimitBytes = 6L << 30, Tf32 = false, CopyInDefaultStream = false, CudaGraph = true, Options = new Dictionary<string, string> { ["use_tf32"] = "1" },
         };
 
         Assert.Equal(new Dictionary<string, string>
@@ -35,6 +35,7 @@ public sealed class ExecutionProviderTests(ExportedModels models)
     [Theory]
     [InlineData("tpu", 0, null, "kSameAsRequested", "tpu")]
     [InlineData("cpu", 1, null, "kSameAsRequested", "device 0")]
+    [InlineData("cpu", 0, 5L, "kSameAsRequested", "MemoryLimitBytes")]
     [InlineData("cuda", 0, 0L, "kSameAsRequested", "MemoryLimitBytes")]
     [InlineData("cuda", 0, null, "small", "kNextPowerOfTwo")]
     public void Load_RefusesAProviderThatCannotBe(string name, int device, long? limit, string strategy, string expected)
@@ -85,5 +86,37 @@ public sealed class ExecutionProviderTests(ExportedModels models)
         using var model = OnnxCausalModel.Load(models.TiedOnnx);
         var expected = model.Logits([Prompt])[0].AsSpan((Prompt.Length - 1) * 304).ToArray();
         Assert.InRange(expected.Zip(bound.LastLogits(0).ToArray(), (a, b) => Math.Abs(a - b)).Max(), 0, 1e-4f);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Run_WithFixedShapes_GivesTheSameLogits_AsWithGrowingOnes(int rows)
+    {
+        // What a CUDA graph replays, on the processor: one binding, a mask of the whole capacity.
+        using var host = DecoderSession.Open(models.TiedOnnx, null);
+        using BoundDecoder growing = new(host.Step), settled = new(host.Step with { FixedShapes = true });
+        using KeyValueCache first = new(host.Step.Form, host.Step.Memory, rows, 90), second = new(host.Step.Form, host.Step.Memory, rows, 90), other = new(host.Step.Form, host.Step.Memory, rows, 40);
+        var prompt = Enumerable.Range(0, rows * 12).Select(i => 5 + i * 31 % 290).ToArray();
+
+        foreach (var length in new[] { 12, 6 })
+        {
+            first.Truncate(0);
+            second.Truncate(0);
+            growing.Run(first, prompt.AsSpan(0, rows * length), default);
+            settled.Run(second, prompt.AsSpan(0, rows * length), default);
+            for (var step = 0; step < 5; step++)
+            {
+                var tokens = Enumerable.Range(0, rows).Select(row => 20 + step * 7 + row).ToArray();
+                growing.Run(first, tokens, default);
+                settled.Run(other, tokens, default); // another cache in between has a step of its own
+                settled.Run(second, tokens, default);
+                for (var row = 0; row < rows; row++)
+                    Assert.Equal(growing.LastLogits(row), settled.LastLogits(row));
+            }
+        }
+        Assert.Equal(10, other.Length);
+        settled.Release(second);
+        settled.Release(other);
     }
 }
