@@ -64,7 +64,7 @@ internal sealed class DecoderSession : IDisposable
         {
             if (withPrefill && File.Exists(Path.Combine(folder, PrefillFileName)))
             {
-                prefill = DecoderGraphSession.Open(folder, PrefillFileName, config, settings);
+                prefill = DecoderGraphSession.Open(folder, PrefillFileName, config, settings.AllowSpinning ? Calm(settings) : settings);
                 if (prefill.Form.Cache != step.Form.Cache || prefill.Form.AppendsInPlace != step.Form.AppendsInPlace)
                     throw new InvalidModelException($"{PrefillFileName} and {OnnxModel.FileName} cannot share a cache: one has {prefill.Form.Cache} {Kind(prefill)}, the other {step.Form.Cache} {Kind(step)}.");
             }
@@ -76,6 +76,12 @@ internal sealed class DecoderSession : IDisposable
             step.Dispose();
             throw;
         }
+
+        // Its threads would still spin when the other graph's begin to work.
+        static SessionSettings Calm(SessionSettings settings) => settings with
+        {
+            Entries = new Dictionary<string, string>(settings.Entries ?? new Dictionary<string, string>()) { ["session.force_spinning_stop"] = "1" },
+        };
 
         static string Kind(DecoderGraphSession graph) => graph.Form.AppendsInPlace ? "appended in place" : "written anew";
     }
