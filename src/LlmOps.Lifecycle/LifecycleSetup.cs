@@ -36,6 +36,7 @@ public static class LifecycleSetup
         services.AddSingleton<ControlPipeline>();
         services.AddSingleton<ManageSchedules>();
         services.AddSingleton<ImportDataset>();
+        services.AddSingleton<ImportModel>();
         services.AddSingleton<ReadRows>();
         services.AddSingleton<Annotate>();
         services.AddSingleton<CompareRuns>();

@@ -15,6 +15,7 @@ public static class WorkerSetup
         services.AddSingleton<DatasetFiles>();
         services.AddSingleton<TrainingRecorder>();
         services.AddSingleton<IJobHandler, ImportDataHandler>();
+        services.AddSingleton<IJobHandler, ImportCheckpointHandler>();
         services.AddSingleton<IJobHandler, TrainTokenizerHandler>();
         services.AddSingleton<IJobHandler, PretrainHandler>();
         services.AddSingleton<IJobHandler, AlignHandler>();

@@ -60,6 +60,33 @@ public sealed class CheckpointFolder : IDisposable
     private static bool IsHarmless(string name) => name == "lm_head.weight" || name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
         || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
+    /// <summary>Reads every weight once.</summary>
+    /// <exception cref="InvalidModelException">A tensor holds NaN or infinity; the message names it.</exception>
+    public void EnsureFinite(CancellationToken ct = default)
+    {
+        var buffer = new float[1 << 20];
+        foreach (var (name, shape) in Tensors.Expected())
+        {
+            var count = shape.Aggregate(1L, (a, b) => a * b);
+            for (long start = 0; start < count; start += buffer.Length)
+            {
+                ct.ThrowIfCancellationRequested();
+                var values = buffer.AsSpan(0, (int)Math.Min(buffer.Length, count - start));
+                Weights.ReadFloat32(name, start, values);
+                EnsureFinite(name, values);
+            }
+        }
+    }
+
+    // The sum is finite only when every value is (or when they overflow together, which no trained weight does).
+    internal static void EnsureFinite(string name, ReadOnlySpan<float> values)
+    {
+        if (!float.IsFinite(System.Numerics.Tensors.TensorPrimitives.Sum(values)))
+            throw NotFinite(name);
+    }
+
+    internal static InvalidModelException NotFinite(string name) => new($"Tensor '{name}' holds NaN or infinity.");
+
     /// <summary>Closes the weights.</summary>
     public void Dispose() => Weights.Dispose();
 }

@@ -25,6 +25,9 @@ public sealed class CheckpointWeights : IDisposable
     /// <summary>Bytes of all tensors.</summary>
     public long SizeBytes => Tensors.Values.Sum(t => t.Length);
 
+    /// <summary>How many files they are in.</summary>
+    public int Files => files.Count;
+
     /// <summary>Opens the weights of a checkpoint folder; with both forms there, the unsplit file counts, as in Hugging Face's loaders.</summary>
     /// <exception cref="InvalidModelException">A file is missing or damaged, or the list and the shards contradict each other.</exception>
     /// <exception cref="UnsupportedModelException">The weights are in another format.</exception>

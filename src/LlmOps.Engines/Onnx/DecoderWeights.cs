@@ -71,7 +71,7 @@ internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter wri
                 ct.ThrowIfCancellationRequested();
                 var values = Panel((int)Math.Min(PanelValues, count - start));
                 checkpoint.Weights.ReadFloat32(source, start, values);
-                EnsureFinite(source, values);
+                CheckpointFolder.EnsureFinite(source, values);
                 if (plus != 0)
                     TensorPrimitives.Add(values, plus, values);
                 Write(stream, values);
@@ -108,7 +108,7 @@ internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter wri
         foreach (var part in parts)
         {
             checkpoint.Weights.ReadFloat32(part.Bias!, part.Start, biases.AsSpan(at, part.Outputs));
-            EnsureFinite(part.Bias!, biases.AsSpan(at, part.Outputs));
+            CheckpointFolder.EnsureFinite(part.Bias!, biases.AsSpan(at, part.Outputs));
             at += part.Outputs;
         }
         graph.Initializer.Add(writer.Write<float>($"{name}.Add.bias", ElementTypes.Float, [total], biases));
@@ -124,7 +124,7 @@ internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter wri
             {
                 var target = panel.AsSpan(row * total + column, part.Outputs);
                 weights.ReadFloat32(part.Name, (long)(first + row) * part.TotalOutputs + part.Start, target);
-                EnsureFinite(part.Name, target);
+                CheckpointFolder.EnsureFinite(part.Name, target);
             }
             return;
         }
@@ -141,17 +141,8 @@ internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter wri
             return rows;
         }, _ => { });
         if (!finite)
-            throw NotFinite(part.Name);
+            throw CheckpointFolder.NotFinite(part.Name);
     }
-
-    // The sum is finite only when every value is (or when they overflow together, which no trained weight does).
-    private static void EnsureFinite(string source, ReadOnlySpan<float> values)
-    {
-        if (!float.IsFinite(TensorPrimitives.Sum(values)))
-            throw NotFinite(source);
-    }
-
-    private static InvalidModelException NotFinite(string source) => new($"Tensor '{source}' holds NaN or infinity.");
 
     private Span<float> Panel(int values)
     {

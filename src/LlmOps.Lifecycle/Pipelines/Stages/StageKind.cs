@@ -12,6 +12,7 @@ public static class StageKinds
     public static IReadOnlyList<StageKind> All { get; } =
     [
         new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
+        new("import-checkpoint", "data", typeof(ImportCheckpointParameters), ["version"], "Checks a Hugging Face checkpoint whole and registers it as a version."),
         new("train-tokenizer", "data", typeof(TrainTokenizerParameters), ["tokenizer"], "Learns a byte-level BPE vocabulary from a corpus."),
         new("pretrain", "train", typeof(PretrainParameters), ["version"], "Trains a Llama-shaped causal language model from scratch."),
         new("align", "train", typeof(AlignParameters), ["version"], "Direct preference optimisation on chosen and rejected answers."),

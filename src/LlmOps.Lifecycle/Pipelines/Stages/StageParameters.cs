@@ -25,6 +25,18 @@ public sealed record ImportDataParameters : StageParameters
     public string Licence { get; init; } = "unknown";
 }
 
+public sealed record ImportCheckpointParameters : StageParameters
+{
+    [Field("Folder with config.json, safetensors and tokenizer, relative to the pipeline's own folder.", Required = true)]
+    public string Source { get; init; } = "";
+    [Field("Registered model that gets the new version.", Required = true)]
+    public string Model { get; init; } = "";
+    [Field("Licence of the weights, as an SPDX name or a sentence.")]
+    public string Licence { get; init; } = "unknown";
+    [Field("What the checkpoint is and where it comes from.")]
+    public string Description { get; init; } = "";
+}
+
 public sealed record TrainTokenizerParameters : StageParameters
 {
     [Field("Corpus to learn from.", Required = true, Reference = true)]

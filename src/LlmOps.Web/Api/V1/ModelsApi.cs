@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Web.Security;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Net.Http.Headers;
 using System.Security.Claims;
 
@@ -28,6 +29,9 @@ public static class ModelsApi
             await read.AliasMovesAsync((await read.GetAsync(name, ct)).Id, list.From, list.Most, ct)).WithSummary("The history of the aliases, newest first.");
         models.MapGet("/{name}/versions", async (string name, [AsParameters] ListParameters list, ReadModels read, CancellationToken ct) =>
             await read.VersionsAsync((await read.GetAsync(name, ct)).Id, list.ToQuery(), ct)).WithSummary("Versions, newest first.");
+        models.MapPost("/{name}/versions", ImportAsync).RequirePermission(Permission.WriteModels)
+            .WithMetadata(new RequestSizeLimitAttribute(ImportModel.LargestUpload + UploadedFile.MultipartOverhead))
+            .WithSummary("Imports a Hugging Face checkpoint: a zip file of its folder, as the raw body or the first file of a multipart form. The same files again give the version that is there.");
         MapVersion(models.MapGroup("/{name}/versions/{number:int}"));
     }
 
@@ -45,6 +49,13 @@ public static class ModelsApi
             (await read.FilesAsync(await read.GetAsync(new(name, number), ct), ct)).Select(f => new FileList(f.Name, f.Digest, f.Manifest.SizeBytes, f.Manifest.Files)))
             .WithSummary("Files of the checkpoint and of each variant, with their SHA-256.");
         version.MapGet("/files/{form}/{**path}", DownloadAsync).WithSummary("One file. Its ETag is its SHA-256; ranges are served.");
+    }
+
+    private static async Task<IResult> ImportAsync(string name, string? licence, string? description, HttpRequest request, ImportModel import, ReadVersion read, ClaimsPrincipal user, CancellationToken ct)
+    {
+        await using var zip = await UploadedFile.ReadAsync(request, ImportModel.LargestUpload, ct);
+        var version = await import.ImportZipAsync(name, zip, licence ?? "unknown", description ?? "", user.ToActor(), ct);
+        return Results.Created($"/api/v1/models/{name}/versions/{version.Number}", await read.GetAsync(version.Key(), ct));
     }
 
     private static async Task<IResult> CardAsync(string name, int number, ReadVersion read, ReadModels models, ReadLineage lineage, CancellationToken ct)
