@@ -12,7 +12,6 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
-using LlmOps.Training;
 using LlmOps.Worker.Evaluation;
 using Microsoft.EntityFrameworkCore;
 
@@ -109,7 +108,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             await job.SaveAsync(db => { db.RowScores.AddRange(scored); return Task.CompletedTask; }, ct);
         }
 
-        using (ICausalModel model = form.Name == Checkpoint ? TorchCausalModel.Load(form.Folder) : OnnxCausalModel.Load(form.Folder))
+        using (ICausalModel model = form.Name == Checkpoint ? CheckpointModel.Load(form.Folder) : OnnxCausalModel.Load(form.Folder))
         {
             var tasks = new RowTasks(model, Tokenizer.Load(form.Folder), run.Id);
             var steps = tasks.All(rows).ToList();

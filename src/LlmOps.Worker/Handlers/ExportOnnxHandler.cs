@@ -1,7 +1,4 @@
-using LlmOps.Engines.Checkpoints;
-using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Onnx;
-using LlmOps.Engines.Reference;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
@@ -9,7 +6,6 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
-using LlmOps.Training;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Worker.Handlers;
@@ -34,8 +30,7 @@ public sealed class ExportOnnxHandler(ArtifactStore artifacts, Hints hints) : IJ
         job.Report(0.4, "comparing with the checkpoint");
         var parity = await Task.Run(() =>
         {
-            // What trained the weights is the best witness; what it cannot compute is computed from the published formulas.
-            using ICausalModel reference = ModelConfig.Read(checkpoint).IsPlainLlama ? TorchCausalModel.Load(checkpoint) : ReferenceDecoder.Load(checkpoint);
+            using var reference = CheckpointModel.Load(checkpoint);
             return new ParityCheck { Prompts = p.GreedyPrompts, GreedyTokens = p.GreedyTokens }.Run(reference, target, checkpoint, 0, ct);
         }, ct);
         job.Log($"Parity {(parity.Passed ? "passed" : "failed")}: largest logit difference {parity.MaxAbsDifference:0.0e0}, argmax agreement {parity.ArgmaxAgreement:P2}, greedy continuations equal {parity.GreedyEqual} of {parity.GreedyPrompts}.");
