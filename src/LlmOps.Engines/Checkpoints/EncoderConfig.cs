@@ -20,6 +20,8 @@ public sealed record EncoderConfig
     /// <summary>Values of <c>model_type</c> that are supported.</summary>
     public static IReadOnlyList<string> Families { get; } = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet"];
 
+    private const int MostLayers = 4096, LongestContext = 1 << 24;
+
     /// <summary>Architecture family.</summary>
     public required string ModelType { get; init; }
     /// <summary>Rows of the token embedding.</summary>
@@ -124,11 +126,14 @@ public sealed record EncoderConfig
             if (value <= 0)
                 return $"{name} is {value}; it must be positive.";
         }
+        // Bounds far above any model: a few bytes of JSON must not make the reader list a billion tensors.
+        if (NumHiddenLayers > MostLayers || MaxPositionEmbeddings > LongestContext)
+            return $"the number of layers is {NumHiddenLayers} and max_position_embeddings {MaxPositionEmbeddings}; at most {MostLayers} and {LongestContext} are supported.";
         return HiddenSize % NumAttentionHeads != 0 ? $"the hidden size ({HiddenSize}) is not a multiple of the number of heads ({NumAttentionHeads})."
             : PadTokenId < 0 || PadTokenId >= VocabSize ? $"pad_token_id is {PadTokenId}; the vocabulary has ids 0 to {VocabSize - 1}."
             : MaxTokens <= 0 ? $"max_position_embeddings is {MaxPositionEmbeddings}, and the first {PositionOffset} rows are taken by padding: there is no room for a token."
             : TypeVocabSize < 0 || RelativeBuckets < 0 || RelativeBuckets % 4 != 0 ? $"type_vocab_size ({TypeVocabSize}) or relative_attention_num_buckets ({RelativeBuckets}, a multiple of 4) is impossible."
-            : !(LayerNormEps > 0) ? $"layer_norm_eps is {LayerNormEps}; it must be positive."
+            : !(LayerNormEps > 0 && double.IsFinite(LayerNormEps)) ? $"layer_norm_eps is {LayerNormEps}; it must be positive."
             : null;
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Text;
 using Lucene.Net.Documents;
@@ -16,18 +17,19 @@ public static class HybridIndex
     internal const string LuceneFolder = "lucene";
     internal const string ChunksFile = "chunks.jsonl";
     internal const string VectorsFile = "vectors.safetensors";
+    internal const string EncoderFolder = "encoder";
 
     /// <summary>
     /// Builds an index in a temporary folder beside the target and renames it; an index that was there is replaced whole.
     /// </summary>
     /// <param name="chunks">Passages, with distinct ids.</param>
-    /// <param name="hfFolder">Checkpoint whose token embeddings are used.</param>
+    /// <param name="modelFolder">A checkpoint whose token embeddings are used, or an encoder exported with pooling (<see cref="Onnx.EncoderExport"/>), which is copied into the index.</param>
     /// <param name="targetFolder">Folder to be made.</param>
     /// <param name="ct">Stops the building; nothing is left then.</param>
     /// <exception cref="ArgumentException">There is no passage, or an id is repeated.</exception>
     /// <exception cref="InvalidModelException">The checkpoint is damaged.</exception>
     /// <exception cref="UnsupportedModelException">The checkpoint is of a kind that is not supported.</exception>
-    public static IndexReport Build(IReadOnlyList<Chunk> chunks, string hfFolder, string targetFolder, CancellationToken ct = default)
+    public static IndexReport Build(IReadOnlyList<Chunk> chunks, string modelFolder, string targetFolder, CancellationToken ct = default)
     {
         if (chunks.Count == 0)
             throw new ArgumentException("There is no passage to index.", nameof(chunks));
@@ -38,8 +40,11 @@ public static class HybridIndex
         try
         {
             System.IO.Directory.CreateDirectory(temporary);
-            var embedder = TokenEmbedder.FromCheckpoint(hfFolder).Fit([.. chunks.Select(Searchable)]);
+            var encoder = File.Exists(Path.Combine(modelFolder, Onnx.OnnxModel.FileName)) ? EncoderEmbedder.Load(modelFolder) : null;
+            using var opened = encoder;
+            ITextEmbedder embedder = encoder is null ? TokenEmbedder.FromCheckpoint(modelFolder).Fit([.. chunks.Select(Searchable)]) : encoder;
             WriteVectors(chunks, embedder, temporary, ct);
+            embedder.Save(encoder is null ? temporary : Path.Combine(temporary, EncoderFolder));
             WriteWords(chunks, temporary, ct);
             Jsonl.Write(Path.Combine(temporary, ChunksFile), chunks);
             ct.ThrowIfCancellationRequested();
@@ -61,15 +66,20 @@ public static class HybridIndex
     /// <summary>What a passage is found by: the headings say what the text is about, often in the words of the question.</summary>
     internal static string Searchable(Chunk chunk) => chunk.Heading.Length == 0 ? chunk.Text : $"{chunk.Heading}\n{chunk.Text}";
 
-    private static void WriteVectors(IReadOnlyList<Chunk> chunks, TokenEmbedder embedder, string folder, CancellationToken ct)
+    /// <summary>The vector at length 1, which cosines are made of; a model may give it so already.</summary>
+    internal static float[] Unit(float[] vector)
+    {
+        var length = TensorPrimitives.Norm<float>(vector);
+        if (length > 0 && MathF.Abs(length - 1) > 1e-5f)
+            TensorPrimitives.Divide(vector, length, vector);
+        return vector;
+    }
+
+    private static void WriteVectors(IReadOnlyList<Chunk> chunks, ITextEmbedder embedder, string folder, CancellationToken ct)
     {
         var vectors = new float[chunks.Count * embedder.Dimension];
-        for (var i = 0; i < chunks.Count; i++)
-        {
-            ct.ThrowIfCancellationRequested();
-            embedder.Embed(Searchable(chunks[i])).CopyTo(vectors, i * embedder.Dimension);
-        }
-        embedder.Save(folder);
+        foreach (var (i, vector) in embedder.Embed([.. chunks.Select(Searchable)], ct).Index())
+            Unit(vector).CopyTo(vectors, i * embedder.Dimension);
         SafetensorsWriter.WriteFloat32(Path.Combine(folder, VectorsFile), [("vectors", [chunks.Count, embedder.Dimension], vectors)]);
     }
 

@@ -15,7 +15,7 @@ public sealed class OpenIndex : IDisposable
     private const int MaxTerms = 256;
 
     private readonly IReadOnlyList<Chunk> chunks;
-    private readonly TokenEmbedder embedder;
+    private readonly ITextEmbedder embedder;
     private readonly float[] vectors;
     private readonly FSDirectory directory;
     private readonly DirectoryReader reader;
@@ -33,7 +33,8 @@ public sealed class OpenIndex : IDisposable
         {
             throw new InvalidModelException($"{HybridIndex.ChunksFile}: {e.Message}", e);
         }
-        embedder = TokenEmbedder.Load(folder);
+        var encoder = Path.Combine(folder, HybridIndex.EncoderFolder);
+        embedder = System.IO.Directory.Exists(encoder) ? EncoderEmbedder.Load(encoder) : TokenEmbedder.Load(folder);
         using (var file = SafetensorsFile.Open(Path.Combine(folder, HybridIndex.VectorsFile)))
             vectors = file.ReadFloat32("vectors");
         directory = FSDirectory.Open(Path.Combine(folder, HybridIndex.LuceneFolder));
@@ -44,6 +45,7 @@ public sealed class OpenIndex : IDisposable
         catch (Exception e) when (e is IOException or CorruptIndexException)
         {
             directory.Dispose();
+            (embedder as IDisposable)?.Dispose();
             throw new InvalidModelException($"{HybridIndex.LuceneFolder}: {e.Message}", e);
         }
         if (vectors.Length != chunks.Count * embedder.Dimension || reader.NumDocs != chunks.Count)
@@ -76,11 +78,12 @@ public sealed class OpenIndex : IDisposable
             .OrderByDescending(h => h.Hit.Score).ThenBy(h => h.Row).Take(k).Select(h => h.Hit)];
     }
 
-    /// <summary>Closes the files.</summary>
+    /// <summary>Closes the files and, with an encoder, its session.</summary>
     public void Dispose()
     {
         reader.Dispose();
         directory.Dispose();
+        (embedder as IDisposable)?.Dispose();
     }
 
     private List<int> ByWords(string query, int depth)
@@ -97,7 +100,7 @@ public sealed class OpenIndex : IDisposable
 
     private List<int> ByEmbedding(string query, int depth)
     {
-        var wanted = embedder.Embed(query);
+        var wanted = HybridIndex.Unit(embedder.Embed(query));
         var cosines = new float[chunks.Count];
         for (var i = 0; i < cosines.Length; i++)
             cosines[i] = TensorPrimitives.Dot<float>(wanted, vectors.AsSpan(i * wanted.Length, wanted.Length));

@@ -9,7 +9,7 @@ namespace LlmOps.Engines.Retrieval;
 /// α = 10⁻³, minus the projection on the first principal component, at length 1 (smooth inverse frequency; Arora, Liang and Ma 2017).
 /// </summary>
 /// <remarks>Cheap and exact to repeat; it knows which words the model finds alike, not what a sentence says. Safe for use on many threads.</remarks>
-public sealed class TokenEmbedder
+public sealed class TokenEmbedder : ITextEmbedder
 {
     private const float Alpha = 1e-3f;
     private const int PowerIterations = 100;
@@ -60,6 +60,13 @@ public sealed class TokenEmbedder
         Normalise(vector);
         return vector;
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<float[]> Embed(IReadOnlyList<string> texts, CancellationToken ct = default) => [.. texts.Select(text =>
+    {
+        ct.ThrowIfCancellationRequested();
+        return Embed(text);
+    })];
 
     /// <summary>Writes what <see cref="Load"/> reads: the weights as safetensors and the tokenizer.</summary>
     public void Save(string folder)

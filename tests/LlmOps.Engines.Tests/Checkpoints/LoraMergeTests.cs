@@ -209,6 +209,31 @@ public sealed class LoraMergeTests : IDisposable
     }
 
     [Fact]
+    public void Open_GivesNamedErrors_WhateverIsWrongWithTheConfiguration()
+    {
+        Write(new() { ["use_rslora"] = true, ["rank_pattern"] = new JsonObject { ["q_proj"] = 8 }, ["alpha_pattern"] = new JsonObject(), ["bias"] = "none", ["target_modules"] = new JsonArray("q_proj") }, Pair(8));
+        var path = Path.Combine(Adapter, "adapter_config.json");
+        var whole = File.ReadAllText(path);
+        string[] values = ["-1", "0", "2147483647", "1e300", "null", "\"x\"", "[]", "{}", "true", "{\"(a\": 1}", "99999999999999999999"];
+        var refused = 0;
+        for (var i = 0; i < 200; i++)
+        {
+            var at = whole.IndexOf(':', random.Next(whole.Length - 1));
+            var end = at < 0 ? -1 : whole.IndexOfAny([',', '}'], at);
+            File.WriteAllText(path, i % 3 == 0 || end < 0 ? whole[..random.Next(whole.Length)] : $"{whole[..(at + 1)]}{values[random.Next(values.Length)]}{whole[end..]}");
+            try
+            {
+                LoraAdapterFile.Open(Adapter).Dispose();
+            }
+            catch (Exception e) when (e is InvalidModelException or UnsupportedModelException)
+            {
+                refused++;
+            }
+        }
+        Assert.InRange(refused, 80, 200);
+    }
+
+    [Fact]
     public void Run_RefusesAQuantizedBase()
     {
         Write([], Pair(8));

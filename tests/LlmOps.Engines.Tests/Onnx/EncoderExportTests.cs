@@ -193,6 +193,33 @@ public sealed class EncoderExportTests : IDisposable
         Assert.Equal([Source], Directory.GetDirectories(folder.Root));
     }
 
+    [Theory, InlineData("config.json"), InlineData("modules.json"), InlineData("1_Pooling/config.json")]
+    public void Open_GivesNamedErrors_WhateverIsWrongWithASettingsFile(string file)
+    {
+        TinyEncoder.Write(Source, "mpnet");
+        var whole = File.ReadAllText(Path.Combine(Source, file));
+        string[] values = ["-1", "0", "2147483647", "1e300", "null", "\"x\"", "[]", "{}", "true", "99999999999999999999"];
+        var random = new Random(11);
+        var refused = 0;
+        for (var i = 0; i < 150; i++)
+        {
+            var at = whole.IndexOf(':', random.Next(whole.Length - 1));
+            var end = at < 0 ? -1 : whole.IndexOfAny([',', '}'], at);
+            var text = i % 3 == 0 || end < 0 ? whole[..random.Next(whole.Length)] : $"{whole[..(at + 1)]}{values[random.Next(values.Length)]}{whole[end..]}";
+            File.WriteAllText(Path.Combine(Source, file), text);
+            try
+            {
+                EncoderCheckpoint.Open(Source).Dispose();
+                SentencePooling.Read(Source);
+            }
+            catch (Exception e) when (e is InvalidModelException or UnsupportedModelException)
+            {
+                refused++;
+            }
+        }
+        Assert.InRange(refused, 60, 150);
+    }
+
     [Fact]
     public void Run_WritesNoVectors_WhenTheFolderSaysNothingAboutPooling_UnlessAsked()
     {
