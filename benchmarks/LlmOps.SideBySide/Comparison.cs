@@ -43,8 +43,11 @@ internal static class Comparison
     private static Process Start(string[] spec)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!, ["worker", .. spec]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        foreach (var variable in spec.Where(s => s.StartsWith("env:", StringComparison.Ordinal)))
+            start.Environment[variable[4..].Split('=')[0]] = variable.Split('=')[1];
         var process = Process.Start(start)!;
         var ready = process.StandardOutput.ReadLine();
+        Console.Error.WriteLine($"{string.Join(' ', spec)}: {ready}");
         return ready is null ? throw new InvalidOperationException($"The worker '{string.Join(' ', spec)}' did not start.") : process;
     }
 

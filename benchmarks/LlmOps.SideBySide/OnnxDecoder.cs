@@ -32,7 +32,7 @@ internal sealed class OnnxDecoder : IEngine
         if (File.Exists(Path.Combine(folder, "prefill.onnx")))
             prefill = Open("prefill.onnx", stopSpinning: true);
         if (settings.ContainsKey("huge"))
-            HugePages.Collapse(long.Parse(settings["huge"]));
+            LlmOps.Engines.Inference.HugePages.Collapse();
 
         Graph Open(string file, bool stopSpinning)
         {

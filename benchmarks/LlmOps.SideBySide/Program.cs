@@ -10,7 +10,7 @@ switch (args)
         Models.Make(folder);
         return 0;
     case ["worker", .. var spec]:
-        Worker.Run(Worker.Open(spec));
+        Worker.Run(spec);
         return 0;
     case ["same", .. var specs]:
         Same.Print(specs);
@@ -43,15 +43,17 @@ internal static class Models
         Quantize(new BlockwiseRtn(4, 32, true, 4, 4), "q4b32");
         Quantize(new BlockwiseRtn(4, 64, true, 4, 4), "q4b64");
         Quantize(new BlockwiseRtn(8, 64, true, 4, 8), "q8b64");
+        Quantize(new Int8Prefill(), "q4", "q4b64");
+        Quantize(new Int8Prefill(), "q8", "q8b64");
 
-        void Quantize(QuantizationPass pass, string name)
+        void Quantize(QuantizationPass pass, string name, string source = "fp32")
         {
             var target = Path.Combine(folder, name);
             if (Directory.Exists(target))
                 return;
             var clock = Stopwatch.StartNew();
-            var report = pass.Run(fp32, target);
-            Console.WriteLine($"{name}: {report.TargetBytes >> 20} MiB, relative L2 {report.RelativeL2:g3}, {clock.Elapsed.TotalSeconds:f1} s");
+            var report = pass.Run(Path.Combine(folder, source), target);
+            Console.WriteLine($"{name}: {report.TargetBytes >> 20} MiB, relative L2 {report.RelativeL2:g3}, {clock.Elapsed.TotalSeconds:f1} s{string.Concat(report.Notes.Select(n => "\n  " + n))}");
         }
     }
 }

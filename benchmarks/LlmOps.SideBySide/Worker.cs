@@ -16,6 +16,7 @@ internal static class Worker
         {
             "llama" => new LlamaCpp(Environment.GetEnvironmentVariable("LLAMA_CPP") ?? throw new InvalidOperationException("Set LLAMA_CPP to the folder with libllama."),
                 spec[1], int.Parse(settings.GetValueOrDefault("threads", "2"), CultureInfo.InvariantCulture), int.Parse(settings.GetValueOrDefault("fa", "-1"), CultureInfo.InvariantCulture)),
+            "ours" => new Ours(spec[1], settings),
             "onnx" => new OnnxDecoder(spec[1], settings),
             _ => throw new ArgumentException($"'{spec[0]}' is no engine; use llama or onnx."),
         };
@@ -27,13 +28,15 @@ internal static class Worker
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(RandomLlama.Config().VocabSize))];
     }
 
-    public static void Run(IEngine engine)
+    public static void Run(string[] spec)
     {
-        using (engine)
+        var clock = Stopwatch.StartNew();
+        using var engine = Open(spec);
+        var loaded = clock.ElapsedMilliseconds;
         {
             var tokens = Tokens(Prompt + Answer);
             Measure(engine, tokens, 8);
-            Console.WriteLine("ready " + engine.Description);
+            Console.WriteLine($"ready, loaded in {loaded} ms: {engine.Description}");
             while (Console.ReadLine() is not null)
             {
                 var (prefill, decode) = Measure(engine, tokens, Answer);

@@ -11,6 +11,7 @@ internal sealed class CachedDecoder : IDisposable
     private readonly BoundDecoder step, prefill;
     private readonly PrefixCache prefixes;
     private KeyValueCache? current, fork;
+    private bool hugePagesWanted;
     private BoundDecoder last;
 
     /// <param name="decoder">The opened folder; not disposed here.</param>
@@ -18,6 +19,7 @@ internal sealed class CachedDecoder : IDisposable
     public CachedDecoder(DecoderSession decoder, long prefixBytes = 0)
     {
         this.decoder = decoder;
+        hugePagesWanted = decoder.HugePages;
         last = step = new(decoder.Step);
         prefill = decoder.Prefill is null ? step : new(decoder.Prefill);
         prefixes = new(decoder.Step.Form, decoder.Step.Memory, prefixBytes, decoder.Config.MaxPositionEmbeddings, Release);
@@ -54,6 +56,11 @@ internal sealed class CachedDecoder : IDisposable
             last.Run(current, part, ct);
             current.Tokens.AddRange(part);
             start += part.Length;
+        }
+        if (hugePagesWanted) // now that the first sequence's keys and values and the arena's buffers are there
+        {
+            hugePagesWanted = false;
+            HugePages.Collapse();
         }
         return last.LastLogits(0);
     }

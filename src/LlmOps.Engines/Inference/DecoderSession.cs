@@ -48,11 +48,15 @@ internal sealed class DecoderSession : IDisposable
     /// <summary>An optional second graph with the same inputs and outputs, for steps of many tokens.</summary>
     public const string PrefillFileName = "prefill.onnx";
 
-    private DecoderSession(DecoderGraphSession step, DecoderGraphSession? prefill, ModelConfig config) => (Step, Prefill, Config) = (step, prefill, config);
+    private DecoderSession(DecoderGraphSession step, DecoderGraphSession? prefill, ModelConfig config, bool hugePages) =>
+        (Step, Prefill, Config, HugePages) = (step, prefill, config, hugePages);
 
     public DecoderGraphSession Step { get; }
     public DecoderGraphSession? Prefill { get; }
     public ModelConfig Config { get; }
+
+    /// <summary>Whether memory that comes later should be moved into large pages too.</summary>
+    public bool HugePages { get; }
 
     public static DecoderSession Open(string folder, SessionSettings? settings, bool withPrefill = true)
     {
@@ -64,11 +68,13 @@ internal sealed class DecoderSession : IDisposable
         {
             if (withPrefill && File.Exists(Path.Combine(folder, PrefillFileName)))
             {
-                prefill = DecoderGraphSession.Open(folder, PrefillFileName, config, settings.AllowSpinning ? Calm(settings) : settings);
+                prefill = DecoderGraphSession.Open(folder, PrefillFileName, config, ForPrefill(settings));
                 if (prefill.Form.Cache != step.Form.Cache || prefill.Form.AppendsInPlace != step.Form.AppendsInPlace)
                     throw new InvalidModelException($"{PrefillFileName} and {OnnxModel.FileName} cannot share a cache: one has {prefill.Form.Cache} {Kind(prefill)}, the other {step.Form.Cache} {Kind(step)}.");
             }
-            return new(step, prefill, config);
+            if (settings.HugePages)
+                Inference.HugePages.Collapse();
+            return new(step, prefill, config, settings.HugePages);
         }
         catch
         {
@@ -77,14 +83,16 @@ internal sealed class DecoderSession : IDisposable
             throw;
         }
 
-        // Its threads would still spin when the other graph's begin to work.
-        static SessionSettings Calm(SessionSettings settings) => settings with
-        {
-            Entries = new Dictionary<string, string>(settings.Entries ?? new Dictionary<string, string>()) { ["session.force_spinning_stop"] = "1" },
-        };
-
         static string Kind(DecoderGraphSession graph) => graph.Form.AppendsInPlace ? "appended in place" : "written anew";
     }
+
+    // Its weights may be computed when it is loaded (Int8Prefill): at level None that would happen in every step. And its threads must not go on spinning
+    // while the other graph works.
+    private static SessionSettings ForPrefill(SessionSettings settings) => settings with
+    {
+        OptimizationLevel = "All",
+        Entries = new Dictionary<string, string>(settings.Entries ?? new Dictionary<string, string>()) { ["session.force_spinning_stop"] = "1" },
+    };
 
     public void EnsureTokens(ReadOnlySpan<int> tokens)
     {

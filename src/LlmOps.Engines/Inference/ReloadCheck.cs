@@ -63,6 +63,8 @@ internal static class ReloadCheck
 
     private static ReloadDifference Decoder(ReloadRequest request)
     {
+        if (File.Exists(Path.Combine(request.Result, DecoderSession.PrefillFileName)))
+            return TwoGraphs(request);
         using var result = OnnxCausalModel.Load(request.Result, new SessionSettings(OptimizationLevel: request.ResultLevel));
         using var source = OnnxCausalModel.Load(request.Source);
         var random = new Random(0);
@@ -72,6 +74,26 @@ internal static class ReloadCheck
         {
             var tokens = Enumerable.Range(0, length).Select(_ => random.Next(source.VocabularySize)).ToArray();
             difference.Add(source.Logits([tokens])[0], result.Logits([tokens])[0], source.VocabularySize);
+        }
+        return new(difference.Rows, difference.MaxAbs, difference.RelativeL2, difference.ArgmaxAgreement, difference.IsFinite ? null : DecoderGraph.Logits);
+    }
+
+    // Prompts through the second graph and a token after each through the first, on the same cache.
+    private static ReloadDifference TwoGraphs(ReloadRequest request)
+    {
+        using var session = DecoderSession.Open(request.Result, new SessionSettings(OptimizationLevel: request.ResultLevel));
+        using var result = new CachedDecoder(session);
+        using var source = OnnxCausalModel.Load(request.Source);
+        var random = new Random(0);
+        var longest = Math.Min(33, source.MaxLength);
+        var difference = new LogitDifference();
+        for (var i = 0; i < 16; i++)
+        {
+            var tokens = Enumerable.Range(0, longest - i % 8).Select(_ => random.Next(source.VocabularySize)).ToArray();
+            var expected = source.Logits([tokens])[0].AsSpan((tokens.Length - 2) * source.VocabularySize);
+            result.Start(tokens.Length);
+            difference.Add(expected[..source.VocabularySize], result.Append(tokens.AsSpan(..^1)), source.VocabularySize);
+            difference.Add(expected[source.VocabularySize..], result.Append(tokens.AsSpan(^1..)), source.VocabularySize);
         }
         return new(difference.Rows, difference.MaxAbs, difference.RelativeL2, difference.ArgmaxAgreement, difference.IsFinite ? null : DecoderGraph.Logits);
     }

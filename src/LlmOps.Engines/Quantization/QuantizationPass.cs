@@ -12,6 +12,7 @@ namespace LlmOps.Engines.Quantization;
 [JsonDerivedType(typeof(StaticQdq), "static-qdq")]
 [JsonDerivedType(typeof(SmoothQuant), "smooth-quant")]
 [JsonDerivedType(typeof(HalfPrecision), "half-precision")]
+[JsonDerivedType(typeof(Int8Prefill), "int8-prefill")]
 public abstract record QuantizationPass
 {
     /// <summary>Kind and options as JSON, as they are kept in the graph's metadata.</summary>
