@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tests.Pipelines;
@@ -25,6 +26,7 @@ internal static class UseCases
 
     public static IReadOnlyDictionary<string, UseCase> All { get; } = new Dictionary<string, UseCase>
     {
+        ["measure this machine"] = new("MeasureMachine.MeasureAsync", "measure machine", Alice, p => Act(a => p.Get<MeasureMachine>().MeasureAsync(a))),
         ["define a pipeline"] = new("StartPipeline.DefineAsync", "define pipeline", Alice, p => Act(a => p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", a))),
         ["start a pipeline"] = new("StartPipeline.StartAsync", "start pipeline-run", Alice, async p =>
         {

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tracking;
@@ -27,6 +28,7 @@ public abstract class RecordPages : InterfaceContext, IAsyncLifetime
         Services.AddSingleton<TimeProvider>(Product.Clock);
         Use<ReadOverview>(); Use<ReadModels>(); Use<ReadVersion>(); Use<ReadLineage>(); Use<ReadDatasets>(); Use<ReadRows>(); Use<ReadAnnotations>(); Use<ReadRuns>(); Use<ReadCurves>();
         Use<StartPipeline>(); Use<DescribeModel>(); Use<RequestPromotion>(); Use<ImportDataset>(); Use<Annotate>(); Use<CompareRuns>();
+        Use<PlanFit>(); Use<MeasureMachine>();
         foreach (var bundle in new[] { "live-curve", "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;
         SetRendererInfo(new RendererInfo("Server", isInteractive: true));

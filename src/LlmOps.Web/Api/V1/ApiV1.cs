@@ -11,6 +11,7 @@ public static class ApiV1
         var v1 = app.MapGroup("/api/v1");
         v1.RequireReadByDefault();
         v1.MapModels();
+        v1.MapPlanning();
         v1.MapDatasets();
         v1.MapTracking();
         v1.MapPipelines();

@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace LlmOps.Engines.Planning;
+
+/// <summary>
+/// Measures what limits a decoder on this machine, with every core: the rate of reading memory, and of fused multiply-adds that stay in registers. The best
+/// of several short rounds counts, because a peak is asked for and other programs only make rounds slower.
+/// </summary>
+public static class MachineProbe
+{
+    // Far larger than any cache, so that memory is read and not a cache.
+    private const int BytesPerThread = 256 << 20;
+    private const int Rounds = 5;
+
+    /// <summary>Takes about two seconds.</summary>
+    /// <param name="threads">Threads that measure together; 0 means one for each core.</param>
+    /// <param name="bytesPerThread">Memory that each thread reads; 0 means 256 MiB, less where memory is short.</param>
+    /// <param name="ct">Stops between two rounds.</param>
+    public static Hardware Measure(int threads = 0, int bytesPerThread = 0, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        ArgumentOutOfRangeException.ThrowIfNegative(bytesPerThread);
+        var cores = threads == 0 ? Environment.ProcessorCount : threads;
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var bytes = bytesPerThread == 0 ? (int)Math.Min(BytesPerThread, memory / 4 / cores) : bytesPerThread;
+        var bandwidth = Bandwidth(cores, Math.Max(bytes, 1 << 20) / 64 * 64, ct);
+        var fp32 = Arithmetic(cores, ct);
+        var (ratio, note) = Int8PerFp32();
+        return new(Environment.MachineName, HardwareKind.Cpu, memory, bandwidth, fp32, fp32, fp32 * ratio, HardwareSource.Measured)
+        {
+            Cores = cores,
+            Notes = [$"Measured with {cores} {(cores == 1 ? "thread" : "threads")}, {Vector<float>.Count * 32}-bit vectors, best of {Rounds} rounds.", note],
+        };
+    }
+
+    private static double Bandwidth(int threads, int bytes, CancellationToken ct)
+    {
+        var blocks = new float[threads][];
+        Together(threads, i =>
+        {
+            // Filled, because pages that nobody touched would all be the same page of zeros.
+            blocks[i] = GC.AllocateUninitializedArray<float>(bytes / 4);
+            Array.Fill(blocks[i], 1f);
+        });
+        return Best(() => Together(threads, i => Keep(Sum(blocks[i]))), (double)bytes * threads, ct);
+    }
+
+    private static double Arithmetic(int threads, CancellationToken ct)
+    {
+        const int steps = 8_000_000;
+        Together(threads, _ => Keep(Multiply(steps / 8))); // compiled before it counts
+        return Best(() => Together(threads, _ => Keep(Multiply(steps))), 2.0 * Lanes * Sums * steps * threads, ct);
+    }
+
+    private static int Lanes => Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : Vector<float>.Count;
+
+    private const int Sums = 12;
+
+    // Four sums, so that an addition does not wait for the one before.
+    private static float Sum(float[] values)
+    {
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        Vector<float> a = default, b = default, c = default, d = default;
+        for (var i = 0; i + 3 < vectors.Length; i += 4)
+            (a, b, c, d) = (a + vectors[i], b + vectors[i + 1], c + vectors[i + 2], d + vectors[i + 3]);
+        return Vector.Sum(a + b + c + d);
+    }
+
+    private static float Multiply(int steps) => Vector512.IsHardwareAccelerated ? Multiply512(steps) : Vector256.IsHardwareAccelerated ? Multiply256(steps) : MultiplyAny(steps);
+
+    // Twelve independent sums: a fused multiply-add takes four to five cycles and two start in each. Values stay near one.
+    private static float Multiply512(int steps)
+    {
+        Vector512<float> x = Vector512.Create(0.999f), y = Vector512.Create(0.001f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, k = x, l = x, m = x, n = x;
+        for (var i = 0; i < steps; i++)
+        {
+            a = Vector512.FusedMultiplyAdd(a, x, y); b = Vector512.FusedMultiplyAdd(b, x, y); c = Vector512.FusedMultiplyAdd(c, x, y); d = Vector512.FusedMultiplyAdd(d, x, y);
+            e = Vector512.FusedMultiplyAdd(e, x, y); f = Vector512.FusedMultiplyAdd(f, x, y); g = Vector512.FusedMultiplyAdd(g, x, y); h = Vector512.FusedMultiplyAdd(h, x, y);
+            k = Vector512.FusedMultiplyAdd(k, x, y); l = Vector512.FusedMultiplyAdd(l, x, y); m = Vector512.FusedMultiplyAdd(m, x, y); n = Vector512.FusedMultiplyAdd(n, x, y);
+        }
+        return Vector512.Sum(a + b + c + d + e + f + g + h + k + l + m + n);
+    }
+
+    private static float Multiply256(int steps)
+    {
+        Vector256<float> x = Vector256.Create(0.999f), y = Vector256.Create(0.001f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, k = x, l = x, m = x, n = x;
+        for (var i = 0; i < steps; i++)
+        {
+            a = Vector256.FusedMultiplyAdd(a, x, y); b = Vector256.FusedMultiplyAdd(b, x, y); c = Vector256.FusedMultiplyAdd(c, x, y); d = Vector256.FusedMultiplyAdd(d, x, y);
+            e = Vector256.FusedMultiplyAdd(e, x, y); f = Vector256.FusedMultiplyAdd(f, x, y); g = Vector256.FusedMultiplyAdd(g, x, y); h = Vector256.FusedMultiplyAdd(h, x, y);
+            k = Vector256.FusedMultiplyAdd(k, x, y); l = Vector256.FusedMultiplyAdd(l, x, y); m = Vector256.FusedMultiplyAdd(m, x, y); n = Vector256.FusedMultiplyAdd(n, x, y);
+        }
+        return Vector256.Sum(a + b + c + d + e + f + g + h + k + l + m + n);
+    }
+
+    private static float MultiplyAny(int steps)
+    {
+        Vector<float> x = new(0.999f), y = new(0.001f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, k = x, l = x, m = x, n = x;
+        for (var i = 0; i < steps; i++)
+        {
+            a = Vector.FusedMultiplyAdd(a, x, y); b = Vector.FusedMultiplyAdd(b, x, y); c = Vector.FusedMultiplyAdd(c, x, y); d = Vector.FusedMultiplyAdd(d, x, y);
+            e = Vector.FusedMultiplyAdd(e, x, y); f = Vector.FusedMultiplyAdd(f, x, y); g = Vector.FusedMultiplyAdd(g, x, y); h = Vector.FusedMultiplyAdd(h, x, y);
+            k = Vector.FusedMultiplyAdd(k, x, y); l = Vector.FusedMultiplyAdd(l, x, y); m = Vector.FusedMultiplyAdd(m, x, y); n = Vector.FusedMultiplyAdd(n, x, y);
+        }
+        return Vector.Sum(a + b + c + d + e + f + g + h + k + l + m + n);
+    }
+
+    // .NET has no intrinsic for AVX-512's VNNI, so the ratio comes from the instructions: vpdpbusd does 64 products and sums where a fused multiply-add
+    // does 16; without it, vpmaddubsw, vpmaddwd and vpaddd do as many in three.
+    private static (double Ratio, string Note) Int8PerFp32()
+    {
+        if (X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && ((X86Base.CpuId(7, 0).Ecx >> 11 & 1) != 0 || AvxVnni.IsSupported))
+            return (4, "8-bit products: 4 times the measured fp32 rate, as the processor has VNNI.");
+        if (System.Runtime.Intrinsics.Arm.Dp.IsSupported)
+            return (4, "8-bit products: 4 times the measured fp32 rate, as the processor has dot-product instructions.");
+        return (4.0 / 3, "8-bit products: 4/3 of the measured fp32 rate, as the processor has no VNNI.");
+    }
+
+    private static double Best(Action round, double amount, CancellationToken ct)
+    {
+        double best = 0;
+        for (var i = 0; i < Rounds; i++)
+        {
+            ct.ThrowIfCancellationRequested();
+            var clock = Stopwatch.StartNew();
+            round();
+            best = Math.Max(best, amount / clock.Elapsed.TotalSeconds);
+        }
+        return best;
+    }
+
+    // Threads of its own: the pool may be busy serving requests and would start them one after the other.
+    private static void Together(int threads, Action<int> work)
+    {
+        Thread[] all = [.. Enumerable.Range(0, threads).Select(i => new Thread(() => work(i)) { IsBackground = true })];
+        foreach (var thread in all) thread.Start();
+        foreach (var thread in all) thread.Join();
+    }
+
+    private static float kept;
+
+    // What nobody reads would not be computed.
+    private static void Keep(float value) => Volatile.Write(ref kept, value);
+}
