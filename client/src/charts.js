@@ -2,10 +2,11 @@
 import * as echarts from 'echarts/core';
 import { LineChart, BarChart, ScatterChart, HeatmapChart, ParallelChart, BoxplotChart, CustomChart } from 'echarts/charts';
 import { GridComponent, TooltipComponent, LegendComponent, DataZoomComponent, MarkLineComponent, VisualMapComponent, ParallelComponent, DatasetComponent, AriaComponent } from 'echarts/components';
+import { LabelLayout } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 import { token, series, onThemeChange, save } from './theme.js';
 
-echarts.use([LineChart, BarChart, ScatterChart, HeatmapChart, ParallelChart, BoxplotChart, CustomChart, GridComponent, TooltipComponent, LegendComponent, DataZoomComponent, MarkLineComponent, VisualMapComponent, ParallelComponent, DatasetComponent, AriaComponent, CanvasRenderer]);
+echarts.use([LineChart, BarChart, ScatterChart, HeatmapChart, ParallelChart, BoxplotChart, CustomChart, GridComponent, TooltipComponent, LegendComponent, DataZoomComponent, MarkLineComponent, VisualMapComponent, ParallelComponent, DatasetComponent, AriaComponent, LabelLayout, CanvasRenderer]);
 
 function theme(host) {
   const [text, muted, line, surface] = ['--text', '--text-2', '--line', '--raised'].map(name => token(host, name));
@@ -19,6 +20,23 @@ function theme(host) {
     parallel: { axisLine: { lineStyle: { color: line } }, axisLabel: label, axisName: label },
     visualMap: { textStyle: label },
   };
+}
+
+/** `tone` is the number of a colour of the theme: two series can share one, whatever their order. `whisker` series: data rows [x, low, high] drawn as upright intervals. */
+function withTones(host, option) {
+  const tones = series(host);
+  for (const one of option.series ?? []) {
+    if (one.tone !== undefined) Object.assign(one, { color: tones[one.tone], itemStyle: { ...one.itemStyle, color: tones[one.tone] }, label: one.label && { ...one.label, color: token(host, '--text') } });
+    if (one.type === 'whisker') Object.assign(one, {
+      type: 'custom', encode: { x: 0, y: [1, 2] }, silent: true,
+      renderItem: (_, api) => {
+        const [x, low] = api.coord([api.value(0), api.value(1)]), [, high] = api.coord([api.value(0), api.value(2)]), style = { stroke: api.visual('color'), lineWidth: 1.5, opacity: .6 };
+        const line = (x1, y1, x2, y2) => ({ type: 'line', shape: { x1, y1, x2, y2 }, style });
+        return { type: 'group', children: [line(x, low, x, high), line(x - 4, low, x + 4, low), line(x - 4, high, x + 4, high)] };
+      },
+    });
+  }
+  return option;
 }
 
 /** `interval` series: data rows [y, low, high, value] drawn as a forest plot's bar with a mark. JSON cannot carry the drawing function. */
@@ -40,7 +58,7 @@ export function create(host, json, dotnet) {
   const make = () => {
     chart?.dispose();
     chart = echarts.init(host, theme(host));
-    chart.setOption({ animationDuration: 150, aria: { enabled: true }, ...withForest(JSON.parse(option)) });
+    chart.setOption({ animationDuration: 150, aria: { enabled: true }, ...withTones(host, withForest(JSON.parse(option))) });
     if (dotnet) chart.on('click', event => dotnet.invokeMethodAsync('OnPointClick', event.seriesName ?? '', event.dataIndex ?? -1));
   };
   make();
@@ -48,7 +66,7 @@ export function create(host, json, dotnet) {
   resize.observe(host);
   const stop = onThemeChange(make);
   return {
-    set(next) { option = next; chart.setOption({ aria: { enabled: true }, ...withForest(JSON.parse(next)) }, true); },
+    set(next) { option = next; chart.setOption({ aria: { enabled: true }, ...withTones(host, withForest(JSON.parse(next))) }, true); },
     png(name) { fetch(chart.getDataURL({ pixelRatio: 2, backgroundColor: token(host, '--surface') })).then(r => r.blob()).then(blob => save(name, blob)); },
     dispose() { stop(); resize.disconnect(); chart.dispose(); },
   };

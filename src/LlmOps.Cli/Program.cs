@@ -15,7 +15,7 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 140;
 var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
 {
-    QuickstartCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(),
+    QuickstartCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
 };
 foreach (var command in ServerCommands.Create())
     root.Add(command);

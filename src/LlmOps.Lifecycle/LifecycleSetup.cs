@@ -74,6 +74,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadLineage>();
         services.AddSingleton(s => new MeasureMachine(Path.Combine(DataFolder.Of(configuration), "planning"), s.GetRequiredService<IDbContextFactory<LlmOpsDb>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PlanFit>();
+        services.AddSingleton<ReadPareto>();
         services.AddSingleton<ReadDatasets>();
         services.AddSingleton<ReadAnnotations>();
         services.AddSingleton<ReadRuns>();

@@ -73,6 +73,49 @@ public sealed class RecordPageTests : RecordPages
     }
 
     [Theory]
+    [InlineData(0, "There is no variant yet")]
+    [InlineData(1, "int8 is the only variant that was measured.")]
+    [InlineData(9, "int8 beats every other variant in quality, speed and size together.")]
+    public async Task Variants_OfAVersion_AreCompared_HoweverManyThereAre(int count, string text)
+    {
+        var names = Enumerable.Range(0, count).Select(i => i == 0 ? "int8" : $"v{i}").ToList();
+        var version = await Product.ShapedVersionAsync("shaped", [.. names.Select((n, i) => (n, "int8", 1000 + 100 * i))]);
+        foreach (var (i, name) in names.Index())
+            await Product.EvaluationAsync(version.Id, name, new Dictionary<string, double[]> { ["corpus"] = [1.8 + 0.01 * i, 1.82 + 0.01 * i], ["latency"] = [20 + i, 21 + i] });
+        var page = Open<VersionPage>(Product.Victor, "/models/shaped/1?tab=variants", p => p.Add(x => x.Name, "shaped").Add(x => x.Number, 1));
+        page.WaitForAssertion(() => Assert.Contains(text, page.Find("[role=tabpanel]").TextContent, StringComparison.Ordinal), TimeSpan.FromSeconds(20));
+        Assert.Equal(count > 1 ? 2 : 0, page.FindComponents<EChart>().Count);
+        Assert.Equal(count, page.FindAll(".variants tbody tr").Count);
+        Assert.DoesNotContain("Choose this variant", page.Markup, StringComparison.Ordinal);    // a viewer asks for no promotion
+    }
+
+    [Fact]
+    public async Task ChoosingAVariant_LeadsToTheRequestOfItsPromotion()
+    {
+        var version = await Product.ShapedVersionAsync("shaped", ("fp32", "fp32", 4000), ("int4", "int4", 1000));
+        await Product.EvaluationAsync(version.Id, "fp32", new Dictionary<string, double[]> { ["corpus"] = [1.8, 1.9], ["latency"] = [20, 21], ["decode"] = [50, 51] });
+        await Product.EvaluationAsync(version.Id, "int4", new Dictionary<string, double[]> { ["corpus"] = [1.9, 2.0], ["latency"] = [20, 21], ["decode"] = [40, 41] });
+        var page = Open<VersionPage>(Product.Alice, "/models/shaped/1?tab=variants", p => p.Add(x => x.Name, "shaped").Add(x => x.Number, 1));
+        page.WaitForElement(".variants");
+        await page.Find("select[class=input]").ChangeAsync("corpus.bits_per_byte");
+        await page.FindAll(".filter-bar select")[1].ChangeAsync("decode.tokens_per_second");
+        Assert.Contains("speed=decode.tokens_per_second", Address, StringComparison.Ordinal);
+        await page.FindAll(".variants button").First(b => b.ParentElement!.ParentElement!.ParentElement!.TextContent.Contains("int4", StringComparison.Ordinal)).ClickAsync();
+        page.WaitForAssertion(() => Assert.Equal("int4", page.Find("dialog select").GetAttribute("value")));
+        await page.FindAll("dialog button").First(b => b.TextContent.Trim() == "Request promotion").ClickAsync();
+        page.WaitForAssertion(() => Assert.Contains("/approvals/", Address, StringComparison.Ordinal));
+        Assert.Equal("int4", await Product.ReadAsync(db => db.Approvals.Select(a => a.VariantName).SingleAsync()));
+    }
+
+    [Fact]
+    public async Task Variants_OfAModel_LeadToTheirVersion()
+    {
+        await LivedIn.MakeAsync(Product);
+        var page = Open<ModelPage>(Product.Victor, "/models/tiny-lm?tab=variants", p => p.Add(x => x.Name, "tiny-lm"));
+        page.WaitForAssertion(() => Assert.Equal("/models/tiny-lm/2?tab=variants", page.Find(".variants a.button").GetAttribute("href")));
+    }
+
+    [Theory]
     [InlineData("lineage", "facts/1")]
     [InlineData("serving", "assistant")]
     [InlineData("files", "content.txt")]

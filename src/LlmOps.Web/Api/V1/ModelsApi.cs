@@ -32,6 +32,8 @@ public static class ModelsApi
         models.MapPost("/{name}/versions", ImportAsync).RequirePermission(Permission.WriteModels)
             .WithMetadata(new RequestSizeLimitAttribute(ImportModel.LargestUpload + UploadedFile.MultipartOverhead))
             .WithSummary("Imports a Hugging Face checkpoint: a zip file of its folder, as the raw body or the first file of a multipart form. The same files again give the version that is there.");
+        models.MapGet("/{name}/pareto", (string name, string? quality, string? speed, ReadPareto read, CancellationToken ct) => read.OfModelAsync(name, quality, speed, ct))
+            .WithSummary("Quality, speed and size of the measured variants of all versions, and which of them nothing beats. quality and speed are metrics such as corpus.bits_per_byte and latency.ms.");
         MapVersion(models.MapGroup("/{name}/versions/{number:int}"));
     }
 
@@ -40,6 +42,8 @@ public static class ModelsApi
         version.MapGet("", (string name, int number, ReadVersion read, CancellationToken ct) => read.GetAsync(new(name, number), ct)).WithSummary("One version with its variants.");
         version.MapGet("/measurements", async (string name, int number, ReadVersion read, CancellationToken ct) =>
             await read.MeasurementsAsync(await read.GetAsync(new(name, number), ct), ct)).WithSummary("What was measured on each variant, beside the champion.");
+        version.MapGet("/pareto", (string name, int number, string? quality, string? speed, ReadPareto read, CancellationToken ct) => read.OfVersionAsync(new(name, number), quality, speed, ct))
+            .WithSummary("The same for the variants of one version.");
         version.MapGet("/lineage", async (string name, int number, ReadVersion read, ReadLineage lineage, CancellationToken ct) =>
             await lineage.OfAsync(await read.GetAsync(new(name, number), ct), ct)).WithSummary("What it was made from and what was made from it.");
         version.MapGet("/history", async (string name, int number, ReadVersion read, ReadLineage lineage, CancellationToken ct) =>

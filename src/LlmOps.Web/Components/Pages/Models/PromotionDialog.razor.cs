@@ -25,10 +25,11 @@ public sealed partial class PromotionDialog
     private string Holder => model?.Aliases.FirstOrDefault(a => a.Name == alias) is { } held
         ? $"Points to version {held.Number}{(held.Variant is null ? "" : $", {held.Variant}")} now." : "No version holds this alias yet.";
 
-    public async Task OpenAsync()
+    /// <param name="wanted">Variant to begin with; the one the gate chose when null.</param>
+    public async Task OpenAsync(string? wanted = null)
     {
         model = await Models.GetAsync(Version.Model);
-        variant = Measurements?.Variants.FirstOrDefault(v => v.Chosen)?.Variant ?? (Version.Variants is [var first, ..] ? first.Name : "");
+        variant = wanted ?? Measurements?.Variants.FirstOrDefault(v => v.Chosen)?.Variant ?? (Version.Variants is [var first, ..] ? first.Name : "");
         await dialog!.OpenAsync();
     }
 

@@ -44,6 +44,8 @@ public sealed partial class VersionPage
         measurements = await Versions.MeasurementsAsync(version);
     }
 
+    private Task ChooseAsync(string variant) => promotion!.OpenAsync(variant);
+
     /// <summary>Only a difference whose whole interval is on one side gets a colour.</summary>
     private static bool IsClear(VariantMeasurement form, MeasuredMetric metric) => form.Differences.TryGetValue(metric.Name, out var d) && (d.Low > 0 || d.High < 0);
 

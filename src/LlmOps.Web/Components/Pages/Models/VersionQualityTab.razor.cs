@@ -14,19 +14,6 @@ public sealed partial class VersionQualityTab
 
     private IReadOnlyList<VariantMeasurement> Shown => Measurements!.Variants;
 
-    private IReadOnlyList<(string Name, double Size, double Quality)> Points =>
-        [.. Shown.Where(v => v.Variant != "checkpoint" && v.SizeBytes is not null && v.Metrics.ContainsKey(EvaluationTasks.Definitions.FullName))
-            .Select(v => (v.Variant, v.SizeBytes!.Value / (double)(1 << 20), v.Metrics[EvaluationTasks.Definitions.FullName].Value))];
-
-    /// <summary>Lower left is better: small and good.</summary>
-    private object? Pareto => Points.Count < 2 ? null : new
-    {
-        grid = new { left = 72, right = 24, top = 40, bottom = 48 }, tooltip = new { }, legend = new { top = 0 },
-        xAxis = new { name = "size on disk, MiB", nameLocation = "middle", nameGap = 28, scale = true },
-        yAxis = new { name = "bits per byte", scale = true },
-        series = Points.Select(p => new { type = "scatter", name = p.Name, symbolSize = 12, data = new[] { new[] { p.Size, p.Quality } } }).ToArray(),
-    };
-
     /// <summary>The chosen (else the first) form against the champion in words, from the intervals only.</summary>
     private string Verdict
     {
