@@ -27,6 +27,8 @@ public sealed record ModelShape
     public bool TiedEmbeddings { get; init; }
     /// <summary>Biases of the query, key and value projections (Qwen 2).</summary>
     public bool AttentionBias { get; init; }
+    /// <summary>What a family has besides: norms of heads or after blocks, other biases, trained positions.</summary>
+    public long ExtraWeights { get; init; }
     /// <summary>A gated MLP has three matrices, a plain one two.</summary>
     public bool GatedMlp { get; init; } = true;
 
@@ -40,8 +42,8 @@ public sealed record ModelShape
     public long LayerOutputs => Layers * (QueryWidth + 2 * KeyValueWidth + 2L * HiddenSize + (GatedMlp ? 2L : 1L) * IntermediateSize);
     /// <summary>Weights of the token embedding, and of the output head, which is the same matrix or another one of this size: <c>V · H</c>.</summary>
     public long EmbeddingWeights => (long)VocabSize * HiddenSize;
-    /// <summary>Norms and biases, which stay in floating point: <c>(2·L + 1)·H</c> and, with attention biases, <c>L·(q + 2·kv)</c>.</summary>
-    public long OtherWeights => (2L * Layers + 1) * HiddenSize + (AttentionBias ? Layers * (QueryWidth + 2 * KeyValueWidth) : 0);
+    /// <summary>Norms and biases, which stay in floating point: <c>(2·L + 1)·H</c>, with attention biases <c>L·(q + 2·kv)</c>, and the extra weights.</summary>
+    public long OtherWeights => (2L * Layers + 1) * HiddenSize + (AttentionBias ? Layers * (QueryWidth + 2 * KeyValueWidth) : 0) + ExtraWeights;
     /// <summary>All weights, a tied head counted once.</summary>
     public long Parameters => LayerWeights + OtherWeights + EmbeddingWeights * (TiedEmbeddings ? 1 : 2);
 
@@ -56,13 +58,17 @@ public sealed record ModelShape
     /// </summary>
     public double OperationsPerToken(double context) => 2.0 * (LayerWeights + EmbeddingWeights) + 4.0 * Layers * QueryWidth * context;
 
-    /// <summary>The shape of a configuration.</summary>
-    public static ModelShape Of(ModelConfig config, string name) => new()
+    /// <summary>The shape of a configuration. Sliding windows save no cache here: it holds the whole context.</summary>
+    public static ModelShape Of(ModelConfig config, string name)
     {
-        Name = name, Layers = config.NumHiddenLayers, HiddenSize = config.HiddenSize, Heads = config.NumAttentionHeads, KeyValueHeads = config.NumKeyValueHeads,
-        HeadDim = config.HeadDim, IntermediateSize = config.IntermediateSize, VocabSize = config.VocabSize, MaxContext = config.MaxPositionEmbeddings,
-        TiedEmbeddings = config.TieWordEmbeddings,
-    };
+        var shape = new ModelShape
+        {
+            Name = name, Layers = config.NumHiddenLayers, HiddenSize = config.HiddenSize, Heads = config.NumAttentionHeads, KeyValueHeads = config.NumKeyValueHeads,
+            HeadDim = config.HeadDim, IntermediateSize = config.IntermediateSize, VocabSize = config.VocabSize, MaxContext = config.MaxPositionEmbeddings,
+            TiedEmbeddings = config.TieWordEmbeddings, GatedMlp = config.Family.GatedMlp,
+        };
+        return shape with { ExtraWeights = config.ParameterCount - shape.Parameters };
+    }
 
     /// <summary>Says what makes this shape impossible, or null.</summary>
     public string? FindProblem()

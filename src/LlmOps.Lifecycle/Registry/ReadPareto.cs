@@ -124,7 +124,7 @@ public sealed class ReadPareto(IDbContextFactory<LlmOpsDb> dbs)
         if (by.Of(speed) != c.Of(speed)) gains.Add($"{Share(speed.HigherIsBetter ? by.Of(speed) / c.Of(speed) - 1 : 1 - by.Of(speed) / c.Of(speed))} faster{Open(by, c, speed)}");
         if (by.Of(quality) != c.Of(quality)) gains.Add($"better in quality{Open(by, c, quality)}");
         var others = beatenBy.Length - 1;
-        return $"Dominated by {by.Name}: {string.Join(", ", gains)}, and no worse in the rest.{(others == 0 ? "" : others == 1 ? " One other beats it too." : $" {others} others beat it too.")}";
+        return $"Dominated by {by.Name}: {string.Join(", ", gains)}{(gains.Count < 3 ? ", and no worse in the rest" : "")}.{(others == 0 ? "" : others == 1 ? " One other beats it too." : $" {others} others beat it too.")}";
     }
 
     private static string Open(Candidate a, Candidate b, EvaluationTask task)
