@@ -53,7 +53,7 @@ public sealed class FitPlannerTests
         // Norms of query and key heads: two layers with two vectors of 16.
         Assert.Equal(64, ModelShape.Of(TinyModels.Config() with { ModelType = "qwen3" }, "tiny").ExtraWeights);
         // Positions 96·64, biases of five norms of 64, and of each layer's 192 + 64 attention and 160 + 64 MLP outputs.
-        Assert.Equal(6144 + 320 + 2 * (256 + 224), ModelShape.Of(TinyModels.Config() with { ModelType = "gpt2", NumKeyValueHeads = 4 }, "tiny").ExtraWeights);
+        Assert.Equal(6144 + 320 + 2 * (256 + 224), ModelShape.Of(TinyModels.Config() with { ModelType = "gpt2", NumKeyValueHeads = 4, QueryKeyValueBias = true, OutputBias = true, MlpBias = true }, "tiny").ExtraWeights);
     }
 
     [Theory]
