@@ -22,11 +22,11 @@ function theme(host) {
   };
 }
 
-/** `tone` is the number of a colour of the theme: two series can share one, whatever their order. `whisker` series: data rows [x, low, high] drawn as upright intervals. */
+/** `tone` is the number of a colour of the theme: two series can share one, whatever their order; `hollow` draws only the edge of its dots. `whisker` series: data rows [x, low, high] drawn as upright intervals. */
 function withTones(host, option) {
   const tones = series(host);
   for (const one of option.series ?? []) {
-    if (one.tone !== undefined) Object.assign(one, { color: tones[one.tone], itemStyle: { ...one.itemStyle, color: tones[one.tone] }, label: one.label && { ...one.label, color: token(host, '--text') } });
+    if (one.tone !== undefined) Object.assign(one, { color: tones[one.tone], itemStyle: one.hollow ? { color: token(host, '--surface'), borderColor: tones[one.tone], borderWidth: 2 } : { color: tones[one.tone] }, label: one.label && { ...one.label, color: token(host, '--text') } });
     if (one.type === 'whisker') Object.assign(one, {
       type: 'custom', encode: { x: 0, y: [1, 2] }, silent: true,
       renderItem: (_, api) => {

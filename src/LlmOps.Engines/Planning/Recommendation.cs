@@ -49,7 +49,7 @@ public sealed record Recommendation(DeploymentProfile Profile, string? Precision
         reasons.Add($"{chosen.Precision} needs {Bytes(chosen.TotalBytes)} of {Bytes(hardware.MemoryBytes)}: {Bytes(chosen.ResidentBytes)} of weights, {Bytes(chosen.KeyValueBytes)} of keys and values for {Users(workload.Users)}, {Bytes(chosen.WorkspaceBytes + chosen.RuntimeBytes)} for steps and process.");
         reasons.Add(fast is null
             ? $"No precision gives each user {Rate(workload.MinTokensPerSecond)} tokens/s here; this is the fastest, with {Rate(chosen.DecodeTokensPerSecondPerUser)}. Fewer users, a shorter context or more bandwidth would help."
-            : $"It gives each user {Rate(chosen.DecodeTokensPerSecondPerUser)} tokens/s ({Rate(chosen.DecodeTokensPerSecond)} together), limited by {(chosen.DecodeBound == Bound.Memory ? "memory bandwidth" : "arithmetic")}, and the first token after {Seconds(chosen.FirstTokenSeconds)}.");
+            : $"It gives each user {Rate(chosen.DecodeTokensPerSecondPerUser)} tokens/s{(workload.Users == 1 ? "" : $" ({Rate(chosen.DecodeTokensPerSecond)} together)")}, limited by {(chosen.DecodeBound == Bound.Memory ? "memory bandwidth" : "arithmetic")}, and the first token after {Seconds(chosen.FirstTokenSeconds)}.");
         if (chosen.SaturationUsers is { } most && most < workload.Users)
             reasons.Add($"From {Users(most)} on arithmetic is the limit: a larger batch makes everybody slower and the whole no faster.");
         if (chosen.Precision is "int8" or "int4-block32" or "int4-block64")
@@ -99,8 +99,17 @@ public sealed record Recommendation(DeploymentProfile Profile, string? Precision
 
     private static string Rate(double value) => value.ToString(value >= 100 ? "0" : "0.#", CultureInfo.InvariantCulture);
 
-    private static string Seconds(double seconds) => seconds < 1 ? string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:0} ms") : string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s");
+    private static string Seconds(double seconds) => seconds switch
+    {
+        < 0.01 => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:0.0} ms"),
+        < 1 => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:0} ms"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s"),
+    };
 
-    internal static string Bytes(long bytes) => bytes < 1L << 30
-        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 20):0} MiB") : string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 30):0.0} GiB");
+    private static string Bytes(long bytes) => bytes switch
+    {
+        < 1 << 20 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0} KiB"),
+        < 1 << 30 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 20):0} MiB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 30):0.0} GiB"),
+    };
 }

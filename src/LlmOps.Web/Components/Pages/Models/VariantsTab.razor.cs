@@ -43,7 +43,7 @@ public sealed partial class VariantsTab
                 (1, 0) => $"{front[0]} is the only variant that was measured.",
                 (1, _) => $"{front[0]} beats every other variant in quality, speed and size together.",
                 (_, 0) => $"No variant beats another: each of {string.Join(", ", front)} is a trade of its own.",
-                _ => $"{string.Join(", ", front)} are the trades worth making; {(rest == 1 ? "one variant is" : $"{rest} variants are")} beaten in everything.",
+                _ => $"{front.Count} of {view.Points.Count} variants are trades worth making: {string.Join(", ", front)}. {(rest == 1 ? "The other one is" : "The others are")} beaten.",
             };
         }
     }
@@ -76,7 +76,7 @@ public sealed partial class VariantsTab
         var task = view!.Quality!;
         object Dots(string name, bool front, int tone) => new
         {
-            type = "scatter", name, tone, symbol = front ? "circle" : "emptyCircle", symbolSize = 12, z = 3, label = new { show = true, formatter = "{b}", position = "right", fontSize = 11 }, labelLayout = new { hideOverlap = true },
+            type = "scatter", name, tone, hollow = !front, symbolSize = 12, z = 3, label = new { show = true, formatter = "{b}", position = "right", fontSize = 11 }, labelLayout = new { hideOverlap = true, moveOverlap = "shiftY" },
             data = view.Points.Where(p => p.OnFront == front).Select(p => new { name = p.Name, value = new[] { x(p), p.Metrics[task.FullName].Value } }).ToArray(),
         };
         object Whiskers(bool front, int tone) => new

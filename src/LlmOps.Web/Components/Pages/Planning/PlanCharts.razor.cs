@@ -16,12 +16,12 @@ public sealed partial class PlanCharts
     {
         var largest = Math.Max(Plan.Workload.Users, 64);
         batches = [.. Enumerable.Range(0, 20).Select(i => 1 << i).TakeWhile(b => b < largest * 2)];
-        curves = [.. WeightPrecision.All.Select(p => (p.Name, batches.Select(users =>
-        {
-            var at = FitPlanner.Plan(p, Plan.Model, Plan.Hardware, Plan.Workload with { Users = users });
-            return at.Fits ? at.DecodeTokensPerSecond : (double?)null;
-        }).ToArray()))];
+        // Precisions that are computed alike (16-bit floats) share a curve.
+        curves = [.. WeightPrecision.All.Select(p => (p.Name, Rates: Rates(p))).GroupBy(c => string.Join(' ', c.Rates.Select(r => $"{r:g3}"))).Select(g => (string.Join(", ", g.Select(c => c.Name)), g.First().Rates))];
     }
+
+    private double?[] Rates(WeightPrecision precision) => [.. batches.Select(users => FitPlanner.Plan(precision, Plan.Model, Plan.Hardware, Plan.Workload with { Users = users }))
+        .Select(at => at.Fits ? at.DecodeTokensPerSecond : (double?)null)];
 
     private object Memory => new
     {
@@ -39,9 +39,9 @@ public sealed partial class PlanCharts
 
     private object Throughput => new
     {
-        grid = new { left = 72, right = 24, top = 56, bottom = 40 }, tooltip = new { trigger = "axis" }, legend = new { top = 0 },
+        grid = new { left = 72, right = 24, top = 56, bottom = 40 }, tooltip = new { trigger = "axis" }, legend = new { top = 0, type = "scroll" },
         xAxis = new { type = "category", name = "users", nameLocation = "middle", nameGap = 24, data = batches.Select(b => b.ToString(System.Globalization.CultureInfo.InvariantCulture)).ToArray() },
-        yAxis = new { type = "log", name = "tokens/s together" },
+        yAxis = new { type = "log", name = "tokens/s together", nameTextStyle = new { align = "left" } },
         series = curves.Select(c => new { type = "line", name = c.Name, symbolSize = 6, data = c.Rates.Select(r => r is { } v ? Math.Round(v, 2) : (double?)null).ToArray() }).ToArray(),
     };
 }

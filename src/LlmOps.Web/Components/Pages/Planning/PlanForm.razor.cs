@@ -80,7 +80,7 @@ public sealed partial class PlanForm
         "int8_tops" when Hardware is { } h => Display.Short(h.Int8OperationsPerSecond / 1e12),
         "users" => "1",
         "context" => Shape is { } m ? Math.Min(2048, m.MaxContext).ToString(CultureInfo.InvariantCulture) : "2048",
-        "prompt" => "512 or half of the context",
+        "prompt" => Math.Max(1, Math.Min(512, (Question.Context ?? Shape?.MaxContext ?? 2048) / 2)).ToString(CultureInfo.InvariantCulture),
         "min_speed" => "10",
         _ => null,
     };
@@ -91,7 +91,7 @@ public sealed partial class PlanForm
     {
         "layers" => "Layers", "hidden_size" => "Width", "heads" => "Query heads", "key_value_heads" => "Key/value heads", "head_dim" => "Head width", "intermediate_size" => "MLP width", "vocab_size" => "Vocabulary",
         "memory_gib" => "Memory, GiB", "bandwidth_gb_s" => "Bandwidth, GB/s", "fp32_tflops" => "fp32, TFLOP/s", "half_tflops" => "fp16, TFLOP/s", "int8_tops" => "int8, TOP/s",
-        "users" => "Users at once", "context" => "Context, tokens", "prompt" => "Prompt, tokens", "min_speed" => "Speed for each, tokens/s",
+        "users" => "Users at once", "context" => "Context, tokens", "prompt" => "Prompt, tokens", "min_speed" => "Tokens/s for each",
         _ => name,
     };
 }
