@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -7,16 +8,19 @@ using System.Runtime.Intrinsics.X86;
 namespace LlmOps.Engines.Planning;
 
 /// <summary>
-/// Measures what limits a decoder on this machine, with every core: the rate of reading memory, and of fused multiply-adds that stay in registers. The best
-/// of several short rounds counts, because a peak is asked for and other programs only make rounds slower.
+/// Measures what limits a decoder on this machine, with every core at once: the rate of reading memory, and of fused multiply-adds that stay in registers. The third best
+/// of many short rounds counts, because a peak is asked for and other programs make rounds slower.
 /// </summary>
 public static class MachineProbe
 {
     // Far larger than any cache, so that memory is read and not a cache.
     private const int BytesPerThread = 256 << 20;
-    private const int Rounds = 5;
+    // Some milliseconds each: shorter than the time that a busy machine gives a thread before it takes it away.
+    private const int BytesPerRound = 32 << 20, StepsPerRound = 250_000, MostRounds = 200;
+    private const double QuietShare = 0.7;
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
-    /// <summary>Takes about two seconds.</summary>
+    /// <summary>Takes about a second, up to three where other programs run.</summary>
     /// <param name="threads">Threads that measure together; 0 means one for each core.</param>
     /// <param name="bytesPerThread">Memory that each thread reads; 0 means 256 MiB, less where memory is short.</param>
     /// <param name="ct">Stops between two rounds.</param>
@@ -27,41 +31,37 @@ public static class MachineProbe
         var cores = threads == 0 ? Environment.ProcessorCount : threads;
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var bytes = bytesPerThread == 0 ? (int)Math.Min(BytesPerThread, memory / 4 / cores) : bytesPerThread;
+        var (clock, busy) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var bandwidth = Bandwidth(cores, Math.Max(bytes, 1 << 20) / 64 * 64, ct);
         var fp32 = Arithmetic(cores, ct);
+        var share = (Environment.CpuUsage.TotalTime - busy) / (clock.Elapsed * cores);
         var (ratio, note) = Int8PerFp32();
-        return new(Environment.MachineName, HardwareKind.Cpu, memory, bandwidth, fp32, fp32, fp32 * ratio, HardwareSource.Measured)
-        {
-            Cores = cores,
-            Notes = [$"Measured with {cores} {(cores == 1 ? "thread" : "threads")}, {Vector<float>.Count * 32}-bit vectors, best of {Rounds} rounds.", note],
-        };
+        List<string> notes = [string.Create(CultureInfo.InvariantCulture, $"Measured with {cores} {(cores == 1 ? "thread" : "threads")}, {Lanes * 32}-bit vectors, the third best of up to {MostRounds} rounds."), note];
+        if (share < QuietShare)
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"The machine was busy: the measurement got {share:0 %} of the cores' time, so these figures may be far too low. Measure again when it is quiet."));
+        return new(Environment.MachineName, HardwareKind.Cpu, memory, bandwidth, fp32, fp32, fp32 * ratio, HardwareSource.Measured) { Cores = cores, Notes = notes };
     }
 
     private static double Bandwidth(int threads, int bytes, CancellationToken ct)
     {
+        int round = Math.Min(bytes, BytesPerRound), parts = bytes / round;
         var blocks = new float[threads][];
-        Together(threads, i =>
+        for (var i = 0; i < threads; i++)
         {
-            // Filled, because pages that nobody touched would all be the same page of zeros.
             blocks[i] = GC.AllocateUninitializedArray<float>(bytes / 4);
-            Array.Fill(blocks[i], 1f);
-        });
-        return Best(() => Together(threads, i => Keep(Sum(blocks[i]))), (double)bytes * threads, ct);
+            Array.Fill(blocks[i], 1f); // pages that nobody touched would all be the same page of zeros
+        }
+        return Best(threads, (thread, i) => Sum(blocks[thread].AsSpan(i % parts * (round / 4), round / 4)), round, ct);
     }
 
-    private static double Arithmetic(int threads, CancellationToken ct)
-    {
-        const int steps = 8_000_000;
-        Together(threads, _ => Keep(Multiply(steps / 8))); // compiled before it counts
-        return Best(() => Together(threads, _ => Keep(Multiply(steps))), 2.0 * Lanes * Sums * steps * threads, ct);
-    }
+    private static double Arithmetic(int threads, CancellationToken ct) => Best(threads, (_, _) => Multiply(StepsPerRound), 2.0 * Lanes * Sums * StepsPerRound, ct);
 
     private static int Lanes => Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : Vector<float>.Count;
 
     private const int Sums = 12;
 
     // Four sums, so that an addition does not wait for the one before.
-    private static float Sum(float[] values)
+    private static float Sum(ReadOnlySpan<float> values)
     {
         var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
         Vector<float> a = default, b = default, c = default, d = default;
@@ -120,29 +120,36 @@ public static class MachineProbe
         return (4.0 / 3, "8-bit products: 4/3 of the measured fp32 rate, as the processor has no VNNI.");
     }
 
-    private static double Best(Action round, double amount, CancellationToken ct)
+    // Of all threads together per second. A round begins for all at once and ends with the last: threads that took turns would each have the whole memory.
+    // Threads of its own, because those of the pool may be busy.
+    private static double Best(int threads, Func<int, int, float> work, double amountPerThread, CancellationToken ct)
     {
-        double best = 0;
-        for (var i = 0; i < Rounds; i++)
+        var rates = new List<double>();
+        var (ends, began, start, over) = (new long[threads], Stopwatch.GetTimestamp(), 0L, false);
+        using var barrier = new Barrier(threads, b =>
         {
-            ct.ThrowIfCancellationRequested();
-            var clock = Stopwatch.StartNew();
-            round();
-            best = Math.Max(best, amount / clock.Elapsed.TotalSeconds);
-        }
-        return best;
-    }
-
-    // Threads of its own: the pool may be busy serving requests and would start them one after the other.
-    private static void Together(int threads, Action<int> work)
-    {
-        Thread[] all = [.. Enumerable.Range(0, threads).Select(i => new Thread(() => work(i)) { IsBackground = true })];
+            if (b.CurrentPhaseNumber > 0)
+                rates.Add(threads * amountPerThread / Stopwatch.GetElapsedTime(start, ends.Max()).TotalSeconds);
+            over = b.CurrentPhaseNumber >= MostRounds || b.CurrentPhaseNumber > 1 && Stopwatch.GetElapsedTime(began) > Longest || ct.IsCancellationRequested;
+            start = Stopwatch.GetTimestamp();
+        });
+        Thread[] all = [.. Enumerable.Range(0, threads).Select(thread => new Thread(() =>
+        {
+            for (var i = 0; ; i++)
+            {
+                barrier.SignalAndWait(CancellationToken.None);
+                if (over)
+                    return;
+                Volatile.Write(ref kept, work(thread, i)); // what nobody reads would not be computed
+                ends[thread] = Stopwatch.GetTimestamp();
+            }
+        }) { IsBackground = true })];
         foreach (var thread in all) thread.Start();
         foreach (var thread in all) thread.Join();
+        ct.ThrowIfCancellationRequested();
+        // One round may have been lucky with a cache or a clock; three were not.
+        return rates.OrderDescending().ElementAt(Math.Min(2, rates.Count / 3));
     }
 
     private static float kept;
-
-    // What nobody reads would not be computed.
-    private static void Keep(float value) => Volatile.Write(ref kept, value);
 }

@@ -33,7 +33,7 @@ public sealed partial class PlanCharts
             {
                 type = "bar", stack = "memory", name = part.Name, data = Plan.Precisions.Select(p => Math.Round(part.Bytes(p) / GiB, 3)).ToArray(),
                 // One line across all bars: what can be counted on.
-                markLine = i > 0 ? null : new { symbol = "none", silent = true, label = new { formatter = "memory", position = "start" }, data = new[] { new { xAxis = Math.Round(Plan.Precisions[0].UsableBytes / GiB, 3) } } },
+                markLine = i > 0 ? null : new { symbol = "none", silent = true, label = new { show = false }, data = new[] { new { xAxis = Math.Round(Plan.Precisions[0].UsableBytes / GiB, 3) } } },
             }).ToArray(),
     };
 
