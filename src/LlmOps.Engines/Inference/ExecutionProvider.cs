@@ -45,6 +45,8 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
 
     internal bool IsCpu => Name == "cpu";
 
+    internal string RuntimeName => IsCpu ? "CPUExecutionProvider" : "CUDAExecutionProvider";
+
     /// <summary>The whole dictionary at once: ONNX Runtime resets every option that an update does not name.</summary>
     internal Dictionary<string, string> ToOptions()
     {
@@ -88,7 +90,7 @@ public sealed record ExecutionProvider(string Name, int DeviceId = 0)
 
     internal void EnsureAvailable(IReadOnlyList<string> providers)
     {
-        if (!IsCpu && !providers.Contains("CUDAExecutionProvider"))
+        if (!IsCpu && !providers.Contains(RuntimeName))
             throw Missing($"the ONNX Runtime beside this program has only {string.Join(", ", providers)}");
     }
 

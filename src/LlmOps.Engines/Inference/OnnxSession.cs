@@ -19,7 +19,7 @@ internal static class OnnxSession
     {
         if (!File.Exists(path))
             throw new InvalidModelException($"There is no file '{Path.GetFileName(path)}'.");
-        OptimizationRecord.EnsureUsableHere(Path.GetDirectoryName(path)!);
+        OptimizationRecord.EnsureUsableHere(Path.GetDirectoryName(path)!, settings.Provider.RuntimeName);
         using var options = Options(settings);
         change?.Invoke(options);
         try

@@ -1,4 +1,5 @@
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Optimization;
 
 namespace LlmOps.Engines.Tests.Inference;
 
@@ -27,6 +28,36 @@ public sealed class ModelResidencyTests(ExportedModels models)
         Assert.Equal((0, 3, 2, 1), (resident.Counters.Hits, resident.Counters.Loads, resident.Counters.Evictions, resident.Counters.Models));
         Assert.True(bytes > Directory.EnumerateFiles(models.TiedOnnx, "*.onnx*").Sum(f => new FileInfo(f).Length));
         Assert.Equal(bytes, resident.Counters.Bytes);
+    }
+
+    [Fact]
+    public async Task Resident_OptimisesAModelOnce_AndLoadsTheCopyAgain()
+    {
+        static int[] Answer(TextGenerator generator) => [.. generator.Generate([1, 70, 90], new(6, MinNewTokens: 6), Ct).Select(t => t.Id)];
+        var (folder, copies, answers) = (models.Copy(models.TiedOnnx), models.New(), new List<int[]>());
+        using (var resident = TextGenerator.Resident(long.MaxValue, new(Threads: 1), copies))
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                using (var lease = await resident.BorrowAsync(folder, Ct))
+                    answers.Add(Answer(lease.Value));
+                resident.Keep(new HashSet<string>());
+            }
+            Assert.Equal(2, resident.Counters.Loads);
+            var copy = Assert.Single(Directory.GetDirectories(copies));
+            Assert.Equal("All", OptimizationRecord.Find(copy)!.Level);
+
+            // The copy is what is loaded: without its graph it cannot be.
+            File.Delete(Path.Combine(copy, "model.onnx"));
+            await Assert.ThrowsAsync<InvalidModelException>(() => resident.BorrowAsync(folder, Ct));
+            // Other content gets a copy of its own.
+            File.SetLastWriteTimeUtc(Path.Combine(folder, "model.onnx"), DateTime.UnixEpoch);
+            using (var lease = await resident.BorrowAsync(folder, Ct))
+                answers.Add(Answer(lease.Value));
+        }
+
+        Assert.Equal(2, Directory.GetDirectories(copies).Length);
+        Assert.All(answers, a => Assert.Equal(answers[0], a));
     }
 
     [Fact]
