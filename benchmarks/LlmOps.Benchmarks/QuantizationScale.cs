@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Quantization;
@@ -29,14 +30,21 @@ internal static class QuantizationScale
         var target = Path.Combine(Path.GetTempPath(), $"llmops-quantize-{Environment.ProcessId}");
         try
         {
-            var report = pass.Run(source, target);
+            double processor = 0, wall = 0;
+            var clock = Stopwatch.StartNew();
+            var report = pass.Run(source, target, new Immediately(done => (processor, wall) = done < 1 ? (0, 0) : (Environment.CpuUsage.TotalTime.TotalSeconds, clock.Elapsed.TotalSeconds)));
             var peak = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))[6..].Replace("kB", "", StringComparison.Ordinal);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{method}: {report.Seconds:f1} s, {report.SourceBytes / 1e6 / report.Seconds:f0} MB/s of {report.SourceBytes / 1e6:f0} MB; peak {double.Parse(peak, CultureInfo.InvariantCulture) / 1000:f0} MB; checked in a fresh process: {report.FreshProcess}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{method}: {report.Seconds:f1} s, {report.SourceBytes / 1e6 / report.Seconds:f0} MB/s of {report.SourceBytes / 1e6:f0} MB; peak {double.Parse(peak, CultureInfo.InvariantCulture) / 1000:f0} MB; all products after {wall:f2} s and {processor:f2} s of processor time, start-up included; checked in a fresh process: {report.FreshProcess}"));
         }
         finally
         {
             if (Directory.Exists(target))
                 Directory.Delete(target, recursive: true);
         }
+    }
+
+    private sealed class Immediately(Action<double> report) : IProgress<double>
+    {
+        public void Report(double value) => report(value);
     }
 }

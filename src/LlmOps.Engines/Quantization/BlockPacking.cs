@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace LlmOps.Engines.Quantization;
 
 /// <summary>Weights [rows, width] as blocks along the width: packed integers, one scale per block and, when asymmetric, one zero point per block.</summary>
@@ -6,43 +8,62 @@ namespace LlmOps.Engines.Quantization;
 /// <param name="ZeroPoints">One byte per block, not packed; null when symmetric, where it is 2^(bits-1) everywhere.</param>
 /// <param name="Rows">Rows of the matrix.</param>
 /// <param name="Blocks">Blocks of a row, the last one padded.</param>
-internal sealed record PackedBlocks(byte[] Values, float[] Scales, byte[]? ZeroPoints, int Rows, int Blocks);
+internal sealed record PackedBlocks(byte[] Values, float[] Scales, byte[]? ZeroPoints, int Rows, int Blocks)
+{
+    /// <summary>Room for a matrix; every byte of it is to be written.</summary>
+    public static PackedBlocks For(int rows, int blocks, BlockRounding rounding) => new(
+        GC.AllocateUninitializedArray<byte>(checked(rows * blocks * (rounding.Block * rounding.Bits / 8))), GC.AllocateUninitializedArray<float>(rows * blocks),
+        rounding.Symmetric ? null : GC.AllocateUninitializedArray<byte>(rows * blocks), rows, blocks);
+}
 
 /// <summary>Round-to-nearest quantization of a matrix, block by block; rows in parallel, in bands that fit into the cache.</summary>
 internal static class BlockPacking
 {
     /// <summary>Packs an array [rows, width] or, when transposed, [width, rows].</summary>
-    public static unsafe PackedBlocks Pack(ReadOnlySpan<float> weights, int rows, int width, BlockRounding rounding, bool transposed = false, CancellationToken ct = default)
+    /// <param name="weights">The matrix.</param>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="width">Inputs.</param>
+    /// <param name="rounding">Bits, blocks and search.</param>
+    /// <param name="transposed">Whether inputs come first.</param>
+    /// <param name="importance">What a squared error at each input counts in the search; null when all count the same.</param>
+    /// <param name="ct">Stops between two bands of rows.</param>
+    /// <exception cref="InvalidModelException">A weight is NaN or infinite.</exception>
+    public static unsafe PackedBlocks Pack(ReadOnlySpan<float> weights, int rows, int width, BlockRounding rounding, bool transposed = false, float[]? importance = null, CancellationToken ct = default)
     {
         fixed (float* data = weights)
-            return Pack(new MatrixView(data, rows, width, transposed), rounding, ct);
+            return Pack(new MatrixView(data, rows, width, transposed), rounding, importance, ct);
     }
 
-    /// <exception cref="InvalidModelException">A weight is NaN or infinite.</exception>
-    public static PackedBlocks Pack(MatrixView weights, BlockRounding rounding, CancellationToken ct = default)
+    private static PackedBlocks Pack(MatrixView weights, BlockRounding rounding, float[]? importance, CancellationToken ct)
     {
         int blocks = (weights.Width + rounding.Block - 1) / rounding.Block, padded = blocks * rounding.Block, rows = weights.Rows;
         // Rows a power of two apart would fall into the same few lines of the first-level cache.
         var stride = padded + 16;
-        var packed = new PackedBlocks(new byte[checked(rows * blocks * (rounding.Block * rounding.Bits / 8))], new float[rows * blocks],
-            rounding.Symmetric ? null : new byte[rows * blocks], rows, blocks);
-        // What lies past the matrix's edge stays 0 in the buffer and so becomes the zero point, which stands for 0.
-        Parallel.For(0, (rows + MatrixView.Band - 1) / MatrixView.Band, new ParallelOptions { CancellationToken = ct }, () => new float[MatrixView.Band * stride], (band, _, buffer) =>
+        var packed = PackedBlocks.For(rows, blocks, rounding);
+        var counts = importance is null ? null : new float[padded]; // padding is exact whatever it counts
+        importance?.CopyTo(counts!, 0);
+        Parallel.For(0, (rows + MatrixView.Band - 1) / MatrixView.Band, new ParallelOptions { CancellationToken = ct }, () =>
+        {
+            var buffer = ArrayPool<float>.Shared.Rent(MatrixView.Band * stride);
+            // What lies past the matrix's edge stays 0 and so becomes the zero point, which stands for 0.
+            for (var row = 0; row < MatrixView.Band; row++)
+                buffer.AsSpan(row * stride + weights.Width, stride - weights.Width).Clear();
+            return buffer;
+        }, (band, _, buffer) =>
         {
             var first = band * MatrixView.Band;
             var count = Math.Min(MatrixView.Band, rows - first);
             weights.CopyRows(first, count, buffer, stride);
             for (var row = 0; row < count; row++)
-                PackRow(buffer.AsSpan(row * stride, padded), rounding, packed, first + row);
+                PackRow(buffer.AsSpan(row * stride, padded), rounding, packed, first + row, counts);
             return buffer;
-        }, _ => { });
+        }, buffer => ArrayPool<float>.Shared.Return(buffer));
         if (packed.Scales.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) is >= 0 and var bad)
             throw new InvalidModelException($"Row {bad / blocks} of the weights holds NaN or infinity.");
         return packed;
     }
 
-    /// <summary>Rounds one row, whose width is padded to whole blocks.</summary>
-    public static void PackRow(ReadOnlySpan<float> row, BlockRounding rounding, PackedBlocks into, int index, ReadOnlySpan<float> importance = default)
+    private static void PackRow(ReadOnlySpan<float> row, BlockRounding rounding, PackedBlocks into, int index, ReadOnlySpan<float> importance)
     {
         int block = rounding.Block, blob = block * rounding.Bits / 8;
         for (var b = 0; b < into.Blocks; b++)

@@ -29,6 +29,7 @@ public enum ScaleSearch
 /// <param name="Search">How scales are found.</param>
 internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetric, ScaleSearch Search = ScaleSearch.MinMax)
 {
+    // AggressiveOptimization below: vectors in code that is not optimised yet are many times slower than plain loops, and a small model is done before tiering is.
     private const int Lanes = 16;
 
     public int Top => (1 << Bits) - 1;
@@ -44,6 +45,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     /// <summary>Scale and zero point of a block. A scale of 0 stands for a block of zeros; NaN or infinity in the weights shows in the scale.</summary>
     /// <param name="weights">The block, padded with zeros.</param>
     /// <param name="importance">What a squared error of each weight counts; empty when all count the same.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public (float Scale, int Zero) Fit(ReadOnlySpan<float> weights, ReadOnlySpan<float> importance = default)
     {
         var (low, high) = Range(weights);
@@ -76,6 +78,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     }
 
     // Zero is always inside: it stays exact.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (float Low, float High) Range(ReadOnlySpan<float> weights)
     {
         ref var first = ref MemoryMarshal.GetReference(weights);
@@ -95,6 +98,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     private static Vector512<float> Levels(Vector512<float> weights, Vector512<float> inverse, Vector512<float> low, Vector512<float> high) =>
         Vector512.Min(Vector512.Max(Vector512.Round(weights * inverse), low), high);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Error(ReadOnlySpan<float> weights, ReadOnlySpan<float> importance, float scale, int zero)
     {
         ref var first = ref MemoryMarshal.GetReference(weights);
@@ -110,6 +114,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     }
 
     // With the levels q fixed, Σ c (w − s q)² is least at s = Σ c w q / Σ c q².
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Refitted(ReadOnlySpan<float> weights, ReadOnlySpan<float> importance, float scale, int zero)
     {
         ref var first = ref MemoryMarshal.GetReference(weights);
@@ -127,6 +132,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
     }
 
     /// <summary>Rounds half to even and writes Block · Bits / 8 bytes, the first value of a byte in its low bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pack(ReadOnlySpan<float> weights, float scale, int zero, Span<byte> target)
     {
         ref var first = ref MemoryMarshal.GetReference(weights);
@@ -173,6 +179,7 @@ internal readonly record struct BlockRounding(int Bits, int Block, bool Symmetri
         scale == 0 ? 0 : Math.Clamp(MathF.Round(weight / scale), -zero, Top - zero) * scale;
 
     /// <summary>A block as the kernel will see it; may be done in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Restore(ReadOnlySpan<float> weights, float scale, int zero, Span<float> target)
     {
         ref var first = ref MemoryMarshal.GetReference(weights);

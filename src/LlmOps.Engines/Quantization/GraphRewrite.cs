@@ -124,7 +124,7 @@ internal sealed class GraphRewrite : IDisposable
         var values = MemoryMarshal.Cast<byte, float>(Model.Bytes(tensor));
         try
         {
-            var packed = BlockPacking.Pack(values, rows, width, rounding, transposed, ct);
+            var packed = BlockPacking.Pack(values, rows, width, rounding, transposed, ct: ct);
             if (lookups.Any(l => l.Table.Name == tensor.Name))
                 packedTables.Add((tensor.Name, rounding), packed);
             return packed;

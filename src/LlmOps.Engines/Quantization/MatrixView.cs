@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LlmOps.Engines.Quantization;
 
 /// <summary>
@@ -14,6 +16,7 @@ internal readonly unsafe struct MatrixView(float* data, int rows, int width, boo
     public int Width => width;
 
     /// <summary>Copies rows into <paramref name="target"/>, which is <paramref name="stride"/> wide; the rest of each target row stays as it is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void CopyRows(int first, int count, Span<float> target, int stride)
     {
         if (!transposed)

@@ -95,6 +95,16 @@ public sealed class CalibratedBlockwiseTests(LanguageLikeModel model) : IClassFi
         Assert.Throws<ArgumentException>(() => new DynamicInt8 { Smoothing = 1.5, Calibration = model.Calibration }.Run(model.Onnx, model.New(), ct: Ct));
     }
 
+    [Theory, InlineData(129, 5, "sequence 0 has 129 tokens; the model's context holds 128"), InlineData(4, 304, "has token 304; the vocabulary has 304"), InlineData(4, -1, "has token -1")]
+    public void Run_RefusesTokensThatTheModelCannotTake(int length, int token, string reason)
+    {
+        var target = model.New();
+        var error = Assert.Throws<ArgumentException>(() => new CalibratedBlockwise { Calibration = new([Enumerable.Repeat(token, length).ToArray(), [1, 2]]) }.Run(model.Onnx, target, ct: Ct));
+
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(target) || Directory.Exists(target + ".partial"));
+    }
+
     [Fact]
     public void Run_LeavesNothingBehind_WhenCancelled()
     {

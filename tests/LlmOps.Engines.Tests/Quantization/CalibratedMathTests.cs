@@ -47,7 +47,7 @@ public sealed class CalibratedMathTests
         var weights = LanguageLikeModel.Gaussian(rows * width, 13);
 
         var plain = Error(weights, BlockPacking.Pack(weights, rows, width, FourBits), width, heldOut);
-        var gptq = Error(weights, GptqRounding.Pack(weights, width, InverseFactor.Of(fitted, width, 0.01), FourBits, default), width, heldOut);
+        var gptq = Error(weights, GptqRounding.Pack(weights, width, InverseFactor.Of(fitted, width, 0.01), FourBits), width, heldOut);
 
         TestContext.Current.TestOutputHelper?.WriteLine($"relative output error: rounding {plain:g3}, GPTQ {gptq:g3}");
         Assert.InRange(gptq, 0, plain / 2);
@@ -61,11 +61,31 @@ public sealed class CalibratedMathTests
         for (var i = 0; i < 80; i++)
             identity[i * 80 + i] = i == 7 ? 0 : 5; // one input that never was anything but 0
 
-        var gptq = GptqRounding.Pack(weights, 80, InverseFactor.Of(identity, 80, 0.01), FourBits, default);
+        var gptq = GptqRounding.Pack(weights, 80, InverseFactor.Of(identity, 80, 0.01), FourBits);
         var plain = BlockPacking.Pack(weights, 8, 80, FourBits);
 
         Assert.Equal(plain.Values, gptq.Values);
         Assert.Equal(plain.Scales, gptq.Scales);
+    }
+
+    // A clipped weight is cheap where the input is small.
+    [Fact]
+    public void Pack_LosesLessOfTheOutput_WhenTheSearchKnowsTheInputs()
+    {
+        const int width = 128, rows = 64;
+        var x = LanguageLikeModel.Gaussian(1024 * width, 17);
+        for (var i = 0; i < x.Length; i++)
+            x[i] *= i % width % 8 == 3 ? 8 : 1;
+        var gram = Gram(x, width);
+        var weights = LanguageLikeModel.Gaussian(rows * width, 18);
+        var rounding = FourBits with { Search = ScaleSearch.Refit };
+        float[] squares = [.. Enumerable.Range(0, width).Select(i => gram[i * width + i])];
+
+        var blind = Error(weights, BlockPacking.Pack(weights, rows, width, rounding), width, gram);
+        var informed = Error(weights, BlockPacking.Pack(weights, rows, width, rounding, importance: squares), width, gram);
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"relative output error: blind {blind:g3}, informed {informed:g3}");
+        Assert.InRange(informed, 0, 0.8 * blind);
     }
 
     [Fact]

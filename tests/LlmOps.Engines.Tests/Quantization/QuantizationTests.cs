@@ -202,6 +202,23 @@ public sealed class QuantizationTests(ExportedModels models)
         Assert.False(Directory.Exists(target));
     }
 
+    [Fact]
+    public void Run_LeavesNothingBehind_WhenCancelledHalfWay()
+    {
+        var target = models.New();
+        using var source = new CancellationTokenSource();
+        var progress = new Immediately(done => { if (done > 0.5) source.Cancel(); });
+
+        Assert.ThrowsAny<OperationCanceledException>(() => new BlockwiseRtn().Run(models.TiedOnnx, target, progress, source.Token));
+
+        Assert.False(Directory.Exists(target) || Directory.Exists(target + ".partial"));
+    }
+
+    private sealed class Immediately(Action<double> report) : IProgress<double>
+    {
+        public void Report(double value) => report(value);
+    }
+
     [Theory, InlineData(3, 32), InlineData(4, 24), InlineData(4, 8)]
     public void BlockwiseRtn_RefusesOptionsThatTheKernelDoesNotKnow(int bits, int block) =>
         Assert.Throws<ArgumentException>(() => new BlockwiseRtn(bits, block).Run(models.TiedOnnx, models.New(), ct: Ct));

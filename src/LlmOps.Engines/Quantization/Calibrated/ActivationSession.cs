@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Onnx.Wire;
@@ -18,6 +19,7 @@ internal sealed class ActivationSession : IDisposable
     private readonly InferenceSession session;
     private readonly IReadOnlyList<(string Name, int Width)> tensors;
     private readonly bool gram;
+    private readonly ModelConfig config;
 
     /// <param name="model">The source graph; copied, not changed.</param>
     /// <param name="tensors">Activations and their width, [batch, sequence, width].</param>
@@ -26,6 +28,7 @@ internal sealed class ActivationSession : IDisposable
     public ActivationSession(OnnxModel model, IReadOnlyList<(string Name, int Width)> tensors, bool gram)
     {
         (this.tensors, this.gram) = (tensors, gram);
+        config = ModelConfig.Read(model.Folder);
         var opset = model.Proto.OpsetImport.FirstOrDefault(o => o.Domain is "" or "ai.onnx")?.Version ?? 0;
         if (opset < OldestOpset)
             throw new UnsupportedModelException($"The graph has opset {opset}; activations are measured from opset {OldestOpset} on.");
@@ -67,21 +70,26 @@ internal sealed class ActivationSession : IDisposable
     private string[] Outputs(string name) => gram ? [$"{name}/sum_abs", $"{name}/sum_square", $"{name}/max_abs", $"{name}/gram"] : [$"{name}/sum_abs", $"{name}/sum_square", $"{name}/max_abs"];
 
     /// <summary>Sums over all sequences, one forward pass each: padding never counts.</summary>
+    /// <exception cref="ArgumentException">A sequence is longer than the context or has a token outside of the vocabulary.</exception>
     /// <exception cref="InvalidModelException">The graph does not run, or an activation is not finite.</exception>
     public Dictionary<string, ChannelStatistics> Run(IReadOnlyList<int[]> sequences, CancellationToken ct)
     {
         var result = tensors.ToDictionary(t => t.Name, t => new ChannelStatistics(t.Name, t.Width));
         var names = tensors.SelectMany(t => Outputs(t.Name)).ToList();
-        foreach (var sequence in sequences)
+        foreach (var (i, sequence) in sequences.Index())
         {
+            if (sequence.Length > config.MaxPositionEmbeddings)
+                throw new ArgumentException($"Calibration sequence {i} has {sequence.Length} tokens; the model's context holds {config.MaxPositionEmbeddings}.");
+            if (Array.Find(sequence, t => (uint)t >= (uint)config.VocabSize) is var token && (uint)token >= (uint)config.VocabSize)
+                throw new ArgumentException($"Calibration sequence {i} has token {token}; the vocabulary has {config.VocabSize}.");
             ct.ThrowIfCancellationRequested();
             using var inputs = new DecoderInputs(session, sequence);
             using var options = new RunOptions();
             using var outputs = OnnxSession.Translate(() => session.Run(options, inputs.Values, names));
             var per = names.Count / tensors.Count;
-            foreach (var (i, (name, _)) in tensors.Index())
-                result[name].Add(sequence.Length, outputs[i * per].GetTensorDataAsSpan<float>(), outputs[i * per + 1].GetTensorDataAsSpan<float>(), outputs[i * per + 2].GetTensorDataAsSpan<float>(),
-                    gram ? outputs[i * per + 3].GetTensorDataAsSpan<float>() : default);
+            foreach (var (t, (name, _)) in tensors.Index())
+                result[name].Add(sequence.Length, outputs[t * per].GetTensorDataAsSpan<float>(), outputs[t * per + 1].GetTensorDataAsSpan<float>(), outputs[t * per + 2].GetTensorDataAsSpan<float>(),
+                    gram ? outputs[t * per + 3].GetTensorDataAsSpan<float>() : default);
         }
         return result;
     }

@@ -114,16 +114,18 @@ internal sealed class CalibratedRun
     private List<List<Candidate>> Candidates(List<float[]> weights, List<BlockRounding> roundings, float[] scales, string name, ChannelStatistics fitted, float[] heldOut)
     {
         var width = scales.Length;
+        // A scale search then minds what an error does to the output: inputs count by their mean square.
+        float[] importance = [.. fitted.MeanSquare.Zip(scales, (square, scale) => (float)(square / ((double)scale * scale)))];
         var factor = pass.Gptq ? InverseFactor.Of(name.Length == 0 ? fitted.Gram! : GramMath.Unscaled(fitted.Gram!, scales), width, Damping) : null;
         return [.. weights.Zip(roundings).Select(part =>
         {
             var (original, rounding) = part;
             var scaled = name.Length == 0 ? original : Columns(original, scales);
-            var rounded = BlockPacking.Pack(scaled, scaled.Length / width, width, rounding, ct: ct);
+            var rounded = BlockPacking.Pack(scaled, scaled.Length / width, width, rounding, importance: importance, ct: ct);
             List<Candidate> result = [new(name.Length == 0 ? "rtn" : name, rounded, Error(rounded))];
             if (factor is not null)
             {
-                var compensated = GptqRounding.Pack(scaled, width, factor, rounding, ct);
+                var compensated = GptqRounding.Pack(scaled, width, factor, rounding, importance, ct);
                 result.Add(new(name.Length == 0 ? "gptq" : $"{name}+gptq", compensated, Error(compensated)));
             }
             return result;

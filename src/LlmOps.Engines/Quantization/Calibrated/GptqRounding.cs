@@ -15,11 +15,14 @@ internal static class GptqRounding
     /// <param name="width">Inputs.</param>
     /// <param name="factor">U of <see cref="InverseFactor"/>.</param>
     /// <param name="rounding">Bits and blocks.</param>
+    /// <param name="importance">Per input, what a squared error counts in a scale search; null when all count the same.</param>
     /// <param name="ct">Stops between two bands of rows.</param>
-    public static PackedBlocks Pack(float[] weights, int width, float[] factor, BlockRounding rounding, CancellationToken ct)
+    public static PackedBlocks Pack(float[] weights, int width, float[] factor, BlockRounding rounding, float[]? importance = null, CancellationToken ct = default)
     {
         int rows = weights.Length / width, block = rounding.Block, blocks = (width + block - 1) / block, padded = blocks * block, blob = block * rounding.Bits / 8;
-        var packed = new PackedBlocks(new byte[checked(rows * blocks * blob)], new float[rows * blocks], rounding.Symmetric ? null : new byte[rows * blocks], rows, blocks);
+        var packed = PackedBlocks.For(rows, blocks, rounding);
+        var counts = importance is null ? null : new float[padded];
+        importance?.CopyTo(counts!, 0);
         Parallel.For(0, (rows + Band - 1) / Band, new ParallelOptions { CancellationToken = ct }, band =>
         {
             int first = band * Band, count = Math.Min(Band, rows - first), lazy = Math.Max(Lazy, block);
@@ -31,7 +34,7 @@ internal static class GptqRounding
             {
                 var to = Math.Min(from + lazy, width);
                 for (var r = 0; r < count; r++)
-                    RoundInputs(work.AsSpan(r * padded, padded), errors.AsSpan(r * lazy, lazy), from, to, width, factor, rounding, packed, first + r);
+                    RoundInputs(work.AsSpan(r * padded, padded), errors.AsSpan(r * lazy, lazy), from, to, width, factor, rounding, packed, first + r, counts);
                 for (var i = from; i < to; i++)
                     for (var r = 0; r < count; r++)
                     {
@@ -49,14 +52,14 @@ internal static class GptqRounding
         return packed;
     }
 
-    private static void RoundInputs(Span<float> row, Span<float> errors, int from, int to, int width, float[] factor, BlockRounding rounding, PackedBlocks packed, int index)
+    private static void RoundInputs(Span<float> row, Span<float> errors, int from, int to, int width, float[] factor, BlockRounding rounding, PackedBlocks packed, int index, ReadOnlySpan<float> counts)
     {
         var (scale, zero) = (0f, 0);
         for (var i = from; i < to; i++)
         {
             if (i % rounding.Block == 0)
             {
-                (scale, zero) = rounding.Fit(row.Slice(i, rounding.Block));
+                (scale, zero) = rounding.Fit(row.Slice(i, rounding.Block), counts.IsEmpty ? default : counts.Slice(i, rounding.Block));
                 var at = index * packed.Blocks + i / rounding.Block;
                 packed.Scales[at] = scale;
                 if (packed.ZeroPoints is not null)

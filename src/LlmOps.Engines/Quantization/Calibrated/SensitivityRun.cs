@@ -8,6 +8,7 @@ namespace LlmOps.Engines.Quantization;
 internal sealed class SensitivityRun(SensitivityScan scan, string sourceFolder, IReadOnlyList<TokenRow> rows, IProgress<double>? progress, CancellationToken ct)
 {
     private const int Resamples = 100; // intervals are not reported
+    private const long MostGramBytes = 128L << 20;
     private readonly VariantComparison comparison = new() { Resamples = Resamples };
 
     public SensitivityReport Report()
@@ -23,16 +24,16 @@ internal sealed class SensitivityRun(SensitivityScan scan, string sourceFolder, 
         using var source = new RememberedLogits(new PatchedModel(sourceFolder, new Dictionary<string, (float[], long[])>()));
         var layers = new List<LayerSensitivity>();
         var positions = 0;
-        foreach (var group in groups)
+        Dictionary<string, ChannelStatistics> statistics = [];
+        foreach (var (i, group) in groups.Index())
         {
-            var width = group[0].Inputs;
-            Dictionary<string, ChannelStatistics> statistics;
-            using (var session = new ActivationSession(model, [(group[0].Node.Input[0], width)], gram: true))
-                statistics = session.Run([.. rows.Select(r => r.Tokens)], ct);
+            var input = group[0].Node.Input[0];
+            if (!statistics.ContainsKey(input))
+                statistics = Statistics(model, groups.Skip(i));
             var measures = new List<BitMeasure>();
             foreach (var bits in scan.Bits.Order())
             {
-                var (weights, bytes, error) = Rounded(model, group, scan.Rounding.Block(bits), statistics[group[0].Node.Input[0]].Gram!);
+                var (weights, bytes, error) = Rounded(model, group, scan.Rounding.Block(bits), statistics[input].Gram!);
                 using var patched = new PatchedModel(sourceFolder, weights);
                 var report = comparison.Run(source, patched, rows, null, ct);
                 positions = report.Positions;
@@ -42,6 +43,22 @@ internal sealed class SensitivityRun(SensitivityScan scan, string sourceFolder, 
             layers.Add(new([.. group.Select(p => p.Node.Name)], measures));
         }
         return new(rows.Count, positions, layers);
+    }
+
+    // As many layers at a time as memory allows; the tokens run through the model once for all of them.
+    private Dictionary<string, ChannelStatistics> Statistics(OnnxModel model, IEnumerable<List<WeightProduct>> groups)
+    {
+        var tensors = new List<(string, int)>();
+        long bytes = 0;
+        foreach (var product in groups.Select(g => g[0]))
+        {
+            bytes += 4L * product.Inputs * product.Inputs;
+            if (tensors.Count > 0 && bytes > MostGramBytes)
+                break;
+            tensors.Add((product.Node.Input[0], product.Inputs));
+        }
+        using var session = new ActivationSession(model, tensors, gram: true);
+        return session.Run([.. rows.Select(r => r.Tokens)], ct);
     }
 
     private (Dictionary<string, (float[], long[])> Weights, long Bytes, double Error) Rounded(OnnxModel model, List<WeightProduct> group, BlockRounding rounding, float[] gram)
