@@ -49,7 +49,7 @@ public sealed record BlockwiseRtn(int Bits = 4, int BlockSize = 32, bool Symmetr
         }
         foreach (var (node, table) in rewrite.Lookups)
             NBitsNodes.ReplaceLookup(rewrite, node, table, Block(HeadBits), ct);
-        return rewrite.Finish(Recipe, ct);
+        return rewrite.Finish(Recipe, ct, CheckInputs);
     }
 
     internal BlockRounding Block(int bits) => new(bits, BlockSize, Symmetric, Search);

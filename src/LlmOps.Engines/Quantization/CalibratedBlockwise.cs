@@ -24,6 +24,11 @@ public sealed record CalibratedBlockwise : QuantizationPass
     public CalibrationTokens? Calibration { get; init; }
 
     /// <inheritdoc/>
+    public override QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) => this with { Calibration = tokens };
+
+    internal override string? CalibrationHash => Calibration?.Sha256;
+
+    /// <inheritdoc/>
     /// <exception cref="ArgumentException">An option is out of range, or there are no calibration tokens.</exception>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
@@ -37,7 +42,7 @@ public sealed record CalibratedBlockwise : QuantizationPass
         run.QuantizeProducts();
         foreach (var (node, table) in rewrite.Lookups)
             NBitsNodes.ReplaceLookup(rewrite, node, table, Rounding.Block(Rounding.HeadBits), ct);
-        return rewrite.Finish(Recipe, ct) with { Layers = run.Layers };
+        return rewrite.Finish(Recipe, ct, CheckInputs) with { Layers = run.Layers };
     }
 }
 

@@ -30,6 +30,11 @@ public sealed record DynamicInt8(bool PerChannel = true, bool? ReduceRange = nul
     public CalibrationTokens? Calibration { get; init; }
 
     /// <inheritdoc/>
+    public override QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) => Smoothing > 0 ? this with { Calibration = tokens } : this;
+
+    internal override string? CalibrationHash => Smoothing > 0 ? Calibration?.Sha256 : null;
+
+    /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
         if (Smoothing is not (>= 0 and <= 1))

@@ -23,6 +23,12 @@ public sealed record HalfPrecision(bool BFloat16 = false, bool KeepIoTypes = tru
     internal int Type => BFloat16 ? ElementTypes.BFloat16 : ElementTypes.Float16;
 
     /// <inheritdoc/>
+    public override QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) =>
+        BFloat16 ? this : this with { Calibration = CalibrationData.FromTokens(sourceFolder, tokens.Sequences) };
+
+    internal override string? CalibrationHash => Calibration?.Sha256();
+
+    /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
         if (OverflowLimit is not (> 0 and <= 65504))

@@ -25,6 +25,14 @@ public abstract record QuantizationPass
     [JsonIgnore]
     public IReadOnlyList<IReadOnlyList<NamedTensor>>? CheckInputs { get; init; }
 
+    /// <summary>The same pass with token sequences to calibrate on, where it can use any; otherwise the pass itself. For passes that come from a stored specification.</summary>
+    /// <param name="sourceFolder">The model that the pass will read.</param>
+    /// <param name="tokens">Sequences like those that the model will see.</param>
+    public virtual QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) => this;
+
+    /// <summary>Hash of the calibration data at hand; null when there is none or none is used.</summary>
+    internal virtual string? CalibrationHash => null;
+
     /// <summary>
     /// Reads an exported (or graph-optimised) ONNX folder and writes a quantized one. The result is opened and run before it appears
     /// under its name.

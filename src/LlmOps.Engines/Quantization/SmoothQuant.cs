@@ -19,6 +19,11 @@ public sealed record SmoothQuant(double Alpha = 0.5, ExclusionRules? Exclude = n
     public CalibrationData? Calibration { get; init; }
 
     /// <inheritdoc/>
+    public override QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) => this with { Calibration = CalibrationData.FromTokens(sourceFolder, tokens.Sequences) };
+
+    internal override string? CalibrationHash => Calibration?.Sha256();
+
+    /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
         if (Alpha is not (>= 0 and <= 1))

@@ -33,6 +33,11 @@ public sealed record StaticQdq(CalibrationMethod Method = CalibrationMethod.MinM
     public CalibrationData? Calibration { get; init; }
 
     /// <inheritdoc/>
+    public override QuantizationPass WithCalibration(string sourceFolder, CalibrationTokens tokens) => this with { Calibration = CalibrationData.FromTokens(sourceFolder, tokens.Sequences) };
+
+    internal override string? CalibrationHash => Calibration?.Sha256();
+
+    /// <inheritdoc/>
     public override QuantizationReport Run(string sourceFolder, string targetFolder, IProgress<double>? progress = null, CancellationToken ct = default)
     {
         EnsureOptions();

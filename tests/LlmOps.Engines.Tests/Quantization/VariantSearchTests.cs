@@ -72,6 +72,25 @@ public sealed class VariantSearchTests(LanguageLikeModel model) : IClassFixture<
     }
 
     [Fact]
+    public void Run_GivesItsTokensToThePassesThatCalibrate()
+    {
+        var search = new VariantSearch { Space = [new CalibratedBlockwise { Gptq = false }, new DynamicInt8 { Smoothing = 0.5 }, new StaticQdq()], Calibration = model.Calibration, Goal = new(SearchObjective.Closest) };
+
+        var report = search.Run(model.Onnx, model.New(), model.Rows.Take(4).ToList(), ct: Ct);
+
+        Assert.Equal(["source", "dynamic int8, smoothed 0.5", "static int8, MinMax", "AWQ 4-bit block 32, head 8"], report.Candidates.Select(c => c.Name).OrderBy(n => n == "source" ? 0 : n[0] == 'd' ? 1 : n[0] == 's' ? 2 : 3));
+        Assert.All(report.Candidates.Skip(1), c => Assert.NotNull(c.Quantization!.CalibrationSha256));
+    }
+
+    [Fact]
+    public void DefaultSpace_HasNothingThatNeedsTokens_UnlessTheyAreThere()
+    {
+        Assert.DoesNotContain(VariantSearch.DefaultSpace(calibrated: false), p => p is CalibratedBlockwise or DynamicInt8 { Smoothing: > 0 });
+        Assert.Contains(VariantSearch.DefaultSpace(calibrated: true), p => p is CalibratedBlockwise);
+        Assert.Equal(VariantSearch.DefaultSpace(calibrated: true).Count, VariantSearch.DefaultSpace(calibrated: true).Distinct().Count());
+    }
+
+    [Fact]
     public void Run_RefusesAGoalThatItCannotJudge()
     {
         var error = Assert.Throws<ArgumentException>(() => new VariantSearch { Goal = new(SearchObjective.FastestPrefill) }.Run(model.Onnx, model.New(), model.Rows, ct: Ct));

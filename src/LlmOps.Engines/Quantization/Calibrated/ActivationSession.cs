@@ -34,7 +34,7 @@ internal sealed class ActivationSession : IDisposable
             throw new UnsupportedModelException($"The graph has opset {opset}; activations are measured from opset {OldestOpset} on.");
         var probed = model.Proto.Clone();
         Add(probed);
-        using var options = OnnxSession.Options(new SessionSettings());
+        using var options = OnnxSession.Options(new SessionSettings(MemoryArena: false)); // large results, few runs: what the arena would keep is not used again
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetFullPath(model.Folder));
         session = OnnxSession.Translate(() => new InferenceSession(probed.ToByteArray(), options));
     }

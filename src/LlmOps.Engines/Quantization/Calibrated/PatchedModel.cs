@@ -19,7 +19,7 @@ internal sealed class PatchedModel : ICausalModel
     public PatchedModel(string folder, IReadOnlyDictionary<string, (float[] Values, long[] Shape)> weights)
     {
         config = Checkpoints.ModelConfig.Read(folder);
-        using var options = OnnxSession.Options(new SessionSettings());
+        using var options = OnnxSession.Options(new SessionSettings(MemoryArena: false)); // large results, few runs: what the arena would keep is not used again
         foreach (var (name, (numbers, shape)) in weights)
         {
             var value = OrtValue.CreateTensorValueFromMemory(numbers, shape);

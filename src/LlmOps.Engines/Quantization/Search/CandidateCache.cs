@@ -65,14 +65,7 @@ internal sealed class CandidateCache(VariantSearch search, string sourceFolder, 
         }
     }
 
-    private string Key(QuantizationPass? pass) => Hash($"{common}\n{(pass is null ? "source" : JsonSerializer.Serialize(pass))}\n{CalibrationOf(pass)?.Sha256}")[..24];
-
-    private static CalibrationTokens? CalibrationOf(QuantizationPass? pass) => pass switch
-    {
-        CalibratedBlockwise calibrated => calibrated.Calibration,
-        DynamicInt8 int8 => int8.Calibration,
-        _ => null,
-    };
+    private string Key(QuantizationPass? pass) => Hash($"{common}\n{(pass is null ? "source" : JsonSerializer.Serialize(pass))}\n{pass?.CalibrationHash}")[..24];
 
     // Everything that the measures depend on besides the pass. The goal is not among it: judging again costs nothing.
     private static string Common(VariantSearch search, string sourceFolder, IReadOnlyList<TokenRow> rows)

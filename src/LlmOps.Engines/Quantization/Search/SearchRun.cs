@@ -49,11 +49,11 @@ internal sealed class SearchRun(VariantSearch search, string sourceFolder, strin
     private List<(QuantizationPass Pass, long Bytes)> Ordered()
     {
         using var model = OnnxModel.Load(sourceFolder);
-        var space = search.Space ?? VariantSearch.DefaultSpace();
+        var space = search.Space ?? VariantSearch.DefaultSpace(search.Calibration is not null);
         if (space.Count == 0)
             throw new ArgumentException("The space is empty: there is nothing to try.");
         var sizes = new SizePrediction(model);
-        var predicted = space.Select(pass => (Pass: pass, Bytes: sizes.Of(pass)));
+        var predicted = space.Select(pass => (Pass: search.Calibration is { } tokens ? pass.WithCalibration(sourceFolder, tokens) : pass, Bytes: sizes.Of(pass)));
         return [.. search.Goal.Objective == SearchObjective.Closest
             ? predicted.OrderByDescending(p => p.Bytes).ThenBy(p => Cost(p.Pass))
             : predicted.OrderBy(p => p.Bytes).ThenBy(p => Cost(p.Pass))];
@@ -122,6 +122,8 @@ internal static class CandidateName
         BlockwiseRtn rtn => Rounding(rtn),
         CalibratedBlockwise calibrated => $"{(calibrated.Awq ? calibrated.Gptq ? "AWQ/GPTQ" : "AWQ" : "GPTQ")} {Rounding(calibrated.Rounding)}",
         DynamicInt8 int8 => $"dynamic int8{(int8.PerChannel ? "" : " per tensor")}{(int8.ReduceRange == true ? ", 7-bit range" : "")}{(int8.Smoothing > 0 ? string.Create(CultureInfo.InvariantCulture, $", smoothed {int8.Smoothing}") : "")}",
+        StaticQdq qdq => $"static int8, {qdq.Method}{(qdq.Smooth is { } alpha ? string.Create(CultureInfo.InvariantCulture, $", smoothed {alpha}") : "")}",
+        HalfPrecision half => half.BFloat16 ? "bfloat16" : "float16",
         _ => pass.ToString(),
     };
 

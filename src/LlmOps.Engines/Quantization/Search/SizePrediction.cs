@@ -25,9 +25,12 @@ internal sealed class SizePrediction
         BlockwiseRtn rtn => Of(rtn),
         CalibratedBlockwise calibrated => Of(calibrated.Rounding),
         // A byte per weight; a tied head has a transposed copy of its table.
-        DynamicInt8 => others + products.Sum(p => (long)p.Inputs * p.Outputs) + tables.Where(IsMatrix).Sum(t => FloatBytes(model.Initializers[t]) / 4),
-        _ => others + products.Sum(p => FloatBytes(p.Weight)),
+        DynamicInt8 or StaticQdq => others + products.Sum(p => (long)p.Inputs * p.Outputs) + tables.Where(IsMatrix).Sum(t => FloatBytes(model.Initializers[t]) / 4),
+        HalfPrecision => Floats() / 2,
+        _ => Floats(),
     };
+
+    private long Floats() => model.Proto.Graph.Initializer.Sum(FloatBytes);
 
     private long Of(BlockwiseRtn rtn)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LlmOps.Engines.Benchmarking;
 using LlmOps.Engines.Evaluation;
 
@@ -11,6 +12,10 @@ public sealed record VariantSearch
 {
     /// <summary>What to try; null takes <see cref="DefaultSpace"/>.</summary>
     public IReadOnlyList<QuantizationPass>? Space { get; init; }
+
+    /// <summary>Tokens for the passes that calibrate; given to each of them.</summary>
+    [JsonIgnore]
+    public CalibrationTokens? Calibration { get; init; }
 
     /// <summary>What to look for.</summary>
     public SearchGoal Goal { get; init; } = new();
@@ -30,19 +35,19 @@ public sealed record VariantSearch
     /// <summary>How to compare.</summary>
     public VariantComparison Comparison { get; init; } = new();
 
-    /// <summary>The usual candidates: dynamic int8, weights at 8, 4 and 2 bits in blocks of 32, 64 and 128, mixed layers; with calibration also AWQ and GPTQ.</summary>
-    public static IReadOnlyList<QuantizationPass> DefaultSpace(CalibrationTokens? calibration = null)
+    /// <summary>The usual candidates: dynamic int8, weights at 8, 4 and 2 bits in blocks of 32, 64 and 128, mixed layers; those that need calibration when it is at hand.</summary>
+    public static IReadOnlyList<QuantizationPass> DefaultSpace(bool calibrated)
     {
         List<QuantizationPass> space = [new DynamicInt8(), new BlockwiseRtn(Bits: 8), new BlockwiseRtn(Bits: 8, BlockSize: 128)];
         foreach (var block in new[] { 32, 64, 128 })
         {
             BlockwiseRtn[] roundings = [new(4, block) { Search = ScaleSearch.Refit }, new(4, block, HeadBits: 4) { Search = ScaleSearch.Refit }, new(4, block) { Search = ScaleSearch.Refit, MixedLayers = true }];
             space.AddRange(roundings);
-            if (calibration is not null)
-                space.AddRange(roundings.Select(r => new CalibratedBlockwise { Rounding = r, Calibration = calibration }));
+            if (calibrated)
+                space.AddRange(roundings.Select(r => new CalibratedBlockwise { Rounding = r }));
         }
-        if (calibration is not null)
-            space.Add(new CalibratedBlockwise { Rounding = new(2, 32) { Search = ScaleSearch.Refit, MixedLayers = true }, Calibration = calibration });
+        if (calibrated)
+            space.AddRange([new DynamicInt8 { Smoothing = 0.5 }, new CalibratedBlockwise { Rounding = new(2, 32) { Search = ScaleSearch.Refit, MixedLayers = true } }]);
         return space;
     }
 
