@@ -8,6 +8,8 @@ internal sealed class CalibratedRun
     private const double Damping = 0.01;
     // Second moments of fitted and held-out tokens together; more layers than this holds take another pass over the tokens.
     private const long MostGramBytes = 256L << 20;
+    // A layer's candidates, their restored weights and errors take about ten times its weights.
+    private const long CollectEvery = 32L << 20;
     private readonly CalibratedBlockwise pass;
     private readonly CalibrationTokens calibration;
     private readonly GraphRewrite rewrite;
@@ -17,6 +19,7 @@ internal sealed class CalibratedRun
     private readonly IProgress<double>? progress;
     private readonly CancellationToken ct;
     private int done;
+    private long sinceCollection;
 
     public CalibratedRun(CalibratedBlockwise pass, CalibrationTokens calibration, GraphRewrite rewrite, IProgress<double>? progress, CancellationToken ct)
     {
@@ -54,11 +57,21 @@ internal sealed class CalibratedRun
                 else
                     foreach (var product in Quantized(group))
                         Write(product, BlockPacking.Pack(folding.Weights(product), product.Outputs, product.Inputs, Rounding(product), ct: ct), new(product.Node.Name, bits[product], "rtn", null, new Dictionary<string, double>()));
+                Release(4L * group.Width * group.Products.Sum(p => p.Outputs));
                 progress?.Report((done += group.Products.Count) / (double)rewrite.Products.Count);
             }
         }
         folding.Finish();
         Layers.Reverse();
+    }
+
+    // Only a full collection frees arrays of this size, and the runtime puts it off for as long as the machine has memory.
+    private void Release(long weightBytes)
+    {
+        if ((sinceCollection += weightBytes) < CollectEvery)
+            return;
+        sinceCollection = 0;
+        GC.Collect();
     }
 
     private IEnumerable<WeightProduct> Quantized(InputGroup group) => group.Products.Where(p => bits[p] > 0);
