@@ -71,6 +71,31 @@ public sealed class RenderedChat
         }
     }
 
+    /// <summary>The ids of the text, and for each whether the assistant says it. Control tokens are those that the template wrote.</summary>
+    /// <remarks>
+    /// A text is also cut where the assistant's words begin and end, as it is when a model is asked: the prompt is encoded before the answer is there.
+    /// </remarks>
+    /// <exception cref="ArgumentException">A character has no token, and the tokenizer has none for unknown ones.</exception>
+    public (int[] Ids, bool[] Assistant) Encode(Tokenizer tokenizer)
+    {
+        var (ids, said) = (new List<int>(), new List<bool>());
+        var assistant = Assistant;
+        foreach (var piece in Pieces(tokenizer.ControlTokens))
+        {
+            var at = piece.Range.Start;
+            while (at < piece.Range.End)
+            {
+                var start = at;
+                var inside = assistant.Any(r => r.Start <= start && start < r.End);
+                at = piece.IsControl ? piece.Range.End
+                    : assistant.SelectMany(r => new[] { r.Start, r.End }).Where(b => b > start && b < piece.Range.End).DefaultIfEmpty(piece.Range.End).Min();
+                ids.AddRange(piece.IsControl ? [tokenizer.TokenId(piece.Text)!.Value] : tokenizer.Encode(Text[start..at]));
+                said.AddRange(Enumerable.Repeat(inside, ids.Count - said.Count));
+            }
+        }
+        return ([.. ids], [.. said]);
+    }
+
     private List<TextRange> Ranges(Marks mark, bool wanted = true)
     {
         var ranges = new List<TextRange>();

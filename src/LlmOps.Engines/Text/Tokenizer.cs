@@ -116,6 +116,9 @@ public sealed class Tokenizer
     /// <summary>Whether an id is a control token.</summary>
     public bool IsSpecial(int id) => pipeline.Tokens.Special.Contains(id);
 
+    /// <summary>All control tokens as the vocabulary spells them.</summary>
+    internal IEnumerable<string> ControlTokens => pipeline.Tokens.Special.Select(id => pipeline.Tokens[id]).OfType<string>();
+
     /// <summary>Id of a token as the vocabulary spells it, or null.</summary>
     public int? TokenId(string token) => pipeline.Tokens.Ids.TryGetValue(token, out var id) ? id : null;
 

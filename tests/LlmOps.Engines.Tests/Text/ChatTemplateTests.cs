@@ -113,8 +113,20 @@ public sealed class ChatTemplateTests : IDisposable
         Assert.Contains("none named default", Assert.Throws<InvalidModelException>(() => ChatTemplate.Load(folder.Root)).Message, StringComparison.Ordinal);
     }
 
-    private static int[] Encode(Tokenizer tokenizer, RenderedChat rendered) =>
-        [.. rendered.Pieces(SpecialTokens.All).SelectMany(p => p.IsControl ? [tokenizer.TokenId(p.Text)!.Value] : tokenizer.Encode(p.Text))];
+    [Fact]
+    public void Encode_MarksWhatTheAssistantSays()
+    {
+        var bytes = new BpeTrainer(261).Train(["a"]);
+        var template = ChatTemplate.Parse("{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|eos|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}");
+
+        var (ids, assistant) = template.Render(new ChatInput([new("user", "ab"), new("assistant", "c<|eos|>"), new("user", "d")])).Encode(bytes);
+
+        Assert.Equal("<|user|>ab<|assistant|>c<|eos|><|eos|><|user|>d", bytes.Decode(ids, skipSpecial: false));
+        Assert.Equal(4, ids.Count(bytes.IsSpecial));
+        Assert.Equal("c<|eos|><|eos|>", bytes.Decode([.. ids.Where((_, i) => assistant[i])], skipSpecial: false));
+    }
+
+    private static int[] Encode(Tokenizer tokenizer, RenderedChat rendered) => rendered.Encode(tokenizer).Ids;
 
     private static string Part(RenderedChat rendered, TextRange range) => rendered.Text.Substring(range.Start, range.Length);
 

@@ -16,9 +16,8 @@ internal sealed class PatternParser(TermPool pool, Func<IReadOnlyList<(int First
 {
     private const int MaxLength = 2000;
     private const int MaxDepth = 50;
-    private const int MaxRepeat = 10_000;
     // Counters inside counters multiply the states a text can be in.
-    private const long MaxNestedRepeat = 10_000;
+    private const long MaxNestedRepeat = 2000;
 
     private int at;
     private int depth;
@@ -111,9 +110,9 @@ internal sealed class PatternParser(TermPool pool, Func<IReadOnlyList<(int First
         var start = at;
         while (at < pattern.Length && char.IsAsciiDigit(pattern[at]))
             at++;
-        return int.TryParse(pattern.AsSpan(start, at - start), out var count) && count <= MaxRepeat
+        return int.TryParse(pattern.AsSpan(start, at - start), out var count) && count <= MaxNestedRepeat
             ? count
-            : throw new ArgumentException($"a quantifier needs a number of at most {MaxRepeat} at position {start}.");
+            : throw new ArgumentException($"a quantifier needs a number of at most {MaxNestedRepeat} at position {start}.");
     }
 
     private BytePattern Item()

@@ -13,6 +13,9 @@ internal sealed class TermPool(Func<int, int, Term> expand)
     // An ambiguous schema keeps that many possibilities at once; more would make each step slow without end.
     private const int MaxAlternatives = 4096;
 
+    // Some hundred bytes each; no generation that is not led astray comes near.
+    private const int MaxTerms = 500_000;
+
     private readonly Dictionary<(TermKind, int, int, int, int), Term> made = [];
     private readonly Dictionary<ByteSet, Term> sets = [];
     private readonly Dictionary<int[], Term> alternatives = new(new SameNumbers());
@@ -24,12 +27,15 @@ internal sealed class TermPool(Func<int, int, Term> expand)
     /// <summary>Terms made so far.</summary>
     public int Count => count;
 
+    /// <summary>A measure of the work done so far.</summary>
+    public long Work { get; private set; }
+
     public Term Bytes(ByteSet set)
     {
         if (set.IsEmpty)
             return Fail;
         if (!sets.TryGetValue(set, out var term))
-            sets[set] = term = new Term(count++, TermKind.Bytes, false) { Set = set };
+            sets[set] = term = new Term(NewId(), TermKind.Bytes, false) { Set = set };
         return term;
     }
 
@@ -70,6 +76,7 @@ internal sealed class TermPool(Func<int, int, Term> expand)
 
     public Term Alt(params ReadOnlySpan<Term> items)
     {
+        Work += items.Length;
         var flat = new HashSet<Term>();
         var bytes = default(ByteSet);
         foreach (var item in items)
@@ -93,7 +100,7 @@ internal sealed class TermPool(Func<int, int, Term> expand)
             key[i] = parts[i].Id;
         if (!alternatives.TryGetValue(key, out var term))
         {
-            alternatives[key] = term = new Term(count++, TermKind.Alt, parts.Any(p => p.Nullable))
+            alternatives[key] = term = new Term(NewId(), TermKind.Alt, parts.Any(p => p.Nullable))
             {
                 Items = [.. parts], HasIntersection = parts.Any(p => p.HasIntersection),
             };
@@ -179,6 +186,8 @@ internal sealed class TermPool(Func<int, int, Term> expand)
         }
     }
 
+    private int NewId() => count < MaxTerms ? count++ : throw new ArgumentException($"The schema is too ambiguous or too large: it leads to more than {MaxTerms} states.");
+
     private bool IsEverything(Term t) => t.Kind == TermKind.Not && t.A == Fail;
 
     // a b | a c = a (b | c): the choice waits until the texts differ.
@@ -202,7 +211,7 @@ internal sealed class TermPool(Func<int, int, Term> expand)
         var key = (kind, a?.Id ?? -1, b?.Id ?? -1, min, max);
         if (!made.TryGetValue(key, out var term))
         {
-            made[key] = term = new Term(count++, kind, nullable)
+            made[key] = term = new Term(NewId(), kind, nullable)
             {
                 A = a!, B = b!, Min = min, Max = max,
                 HasIntersection = kind is TermKind.And or TermKind.Not || a is { HasIntersection: true } || b is { HasIntersection: true },

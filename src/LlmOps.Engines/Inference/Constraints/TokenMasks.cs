@@ -9,8 +9,12 @@ internal sealed class TokenMasks(TermPool pool, TokenTrie trie)
     // Masks are a bit for each token: 19 kB for 150,000 tokens.
     private const int MaxKept = 512;
 
+    // About a second; common schemas need thousands of times less.
+    private const long MaxWork = 20_000_000;
+
     private readonly Dictionary<Term, ulong[]> byState = [];
     private readonly Dictionary<Term, (ulong[] Allowed, int[] Exits)> byFirst = [];
+    private long lastWork;
     private readonly Term[] path = new Term[trie.MaxTokenBytes + 1];
 
     public ReadOnlySpan<ulong> For(Term state)
@@ -19,12 +23,13 @@ internal sealed class TokenMasks(TermPool pool, TokenTrie trie)
             return mask;
         if (byState.Count >= MaxKept)
             byState.Clear();
-        byState[state] = mask = new ulong[(trie.VocabularySize + 63) / 64];
+        mask = new ulong[(trie.VocabularySize + 63) / 64];
+        lastWork = pool.Work + MaxWork;
         Add(state, mask);
         if (state.Nullable)
             foreach (var end in trie.EndTokens)
                 Set(mask, end);
-        return mask;
+        return byState[state] = mask;
     }
 
     private void Add(Term state, ulong[] mask)
@@ -85,6 +90,8 @@ internal sealed class TokenMasks(TermPool pool, TokenTrie trie)
         for (var node = start + 1; node < end;)
         {
             var depth = trie.Depth(node);
+            if (pool.Work > lastWork)
+                throw new ArgumentException("The schema is too ambiguous: there are too many ways to read the text so far.");
             var next = pool.Next(path[depth - 1], trie.Label(node));
             if (next == pool.Fail)
             {

@@ -47,6 +47,22 @@ public sealed class HostileSchemaTests
         Assert.Throws<ArgumentException>(() => OutputGrammar.FromSchema("""{"type":"string","pattern":"(?:a|b)*a(?:a|b){40}c","maxLength":900}"""));
     }
 
+    // Each position inside counters of counters is a state of its own, and all are alive at once.
+    [Fact]
+    public void AmbiguousPatterns_StayUsable()
+    {
+        var walk = new ConstrainedWalk(Bytes, new Random(1));
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var constraint = OutputGrammar.FromSchema("""{"type":"string","pattern":"^(?:.{0,40}a?){0,40}b$"}""").Start(walk.Trie);
+        constraint.Accept(Bytes.Encode("\"")[0]);
+        for (var step = 0; step < 20; step++)
+            constraint.Accept(Bytes.Encode("a")[0]);
+
+        Assert.Contains(Bytes.Encode("b")[0], walk.Allowed(constraint));
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 60);
+        Assert.Throws<ArgumentException>(() => OutputGrammar.FromSchema("""{"type":"string","pattern":"^(?:.{0,90}a?){0,90}b$"}"""));
+    }
+
     [Fact]
     public void Nesting_EndsBeforeReadersRefuseIt()
     {
