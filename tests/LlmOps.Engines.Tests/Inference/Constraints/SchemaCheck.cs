@@ -37,7 +37,7 @@ internal static class SchemaCheck
         return value.ValueKind switch
         {
             JsonValueKind.String => OfString(keyword, argument, value.GetString()!),
-            JsonValueKind.Number => OfNumber(keyword, argument, decimal.Parse(value.GetRawText(), NumberStyles.Float, CultureInfo.InvariantCulture)),
+            JsonValueKind.Number => !keyword.EndsWith("imum", StringComparison.Ordinal) || OfNumber(keyword, argument, decimal.Parse(value.GetRawText(), NumberStyles.Float, CultureInfo.InvariantCulture)),
             JsonValueKind.Array => OfArray(schema, keyword, argument, [.. value.EnumerateArray()], Valid),
             JsonValueKind.Object => OfObject(schema, keyword, argument, value, Valid),
             _ => true,
@@ -93,6 +93,6 @@ internal static class SchemaCheck
         JsonValueKind.String => type == "string",
         JsonValueKind.Object => type == "object",
         JsonValueKind.Array => type == "array",
-        _ => type == "number" || (type == "integer" && value.GetDecimal() == Math.Floor(value.GetDecimal())),
+        _ => type == "number" || (type == "integer" && value.GetDouble() == Math.Floor(value.GetDouble())),
     };
 }
