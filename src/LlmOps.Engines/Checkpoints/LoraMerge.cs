@@ -33,7 +33,7 @@ public sealed record LoraMerge
             Untie(staged.Path);
 
         var names = weights.Tensors.Keys.Where(n => !plan.Untied || n != LoraPlan.Head).Concat(plan.Untied ? [LoraPlan.Head] : []).ToList();
-        string baseHash = Sha256(baseFolder, "model*.safetensors"), adapterHash = Sha256(adapterFolder, LoraAdapterFile.WeightsFileName);
+        string baseHash = Sha256(baseFolder, CheckpointWeights.FileName), adapterHash = Sha256(adapterFolder, LoraAdapterFile.WeightsFileName);
         var largest = 0.0;
         var written = 0;
         SafetensorsWriter.Write(Path.Combine(staged.Path, CheckpointWeights.FileName), names.Select(name =>
@@ -89,11 +89,10 @@ public sealed record LoraMerge
     }
 
     // One file's own digest; of several, the digest of their contents in order of name.
-    private static string Sha256(string folder, string pattern)
+    private static string Sha256(string folder, string name)
     {
-        var whole = Path.Combine(folder, CheckpointWeights.FileName);
-        var files = pattern.Contains('*', StringComparison.Ordinal) && !File.Exists(whole) ? Directory.GetFiles(folder, pattern).Order(StringComparer.Ordinal)
-            : Enumerable.Repeat(pattern.Contains('*', StringComparison.Ordinal) ? whole : Path.Combine(folder, pattern), 1);
+        var whole = Path.Combine(folder, name);
+        IEnumerable<string> files = File.Exists(whole) ? [whole] : Directory.GetFiles(folder, "*.safetensors").Where(f => Path.GetFileName(f) != LoraAdapterFile.WeightsFileName).Order(StringComparer.Ordinal);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = new byte[1 << 20];
         foreach (var file in files)

@@ -83,6 +83,9 @@ public sealed class OnnxEncoder : IDisposable
                 throw new ArgumentException($"A sequence has {sequence.Length} tokens; 1 to {MaxTokens} are possible.", nameof(sequences));
             if (types is not null && types[row].Length != sequence.Length)
                 throw new ArgumentException($"A sequence has {sequence.Length} tokens and {types[row].Length} token types.", nameof(types));
+            // A lookup would count a negative id from the end of the table.
+            if (sequence.Any(id => id < 0))
+                throw new ArgumentException($"Token {sequence.First(id => id < 0)} is no token.", nameof(sequences));
             for (var t = 0; t < sequence.Length; t++)
                 (ids[row * longest + t], mask[row * longest + t], kinds[row * longest + t]) = (sequence[t], 1, types?[row][t] ?? 0);
         }

@@ -6,25 +6,14 @@ using static LlmOps.Engines.Onnx.Nodes;
 
 namespace LlmOps.Engines.Onnx;
 
-/// <summary>Which operators an exported encoder uses.</summary>
-public enum EncoderOperators
-{
-    /// <summary>ONNX Runtime's fused operators (SkipLayerNormalization, BiasGelu, MultiHeadAttention): fastest there.</summary>
-    Contrib,
-    /// <summary>Operators of the standard only (opset 23), for any runtime.</summary>
-    Portable,
-}
-
 /// <summary>
 /// Writes a BERT-shaped Hugging Face encoder as an ONNX graph, node by node, without tracing. Inputs (int64): <c>input_ids [batch, sequence]</c>,
 /// <c>attention_mask [batch, sequence]</c> (0 hides a position, on any side) and, in families with more than one token type, <c>token_type_ids</c>.
 /// Outputs: <c>last_hidden_state [batch, sequence, hidden]</c> and, when pooling is known, <c>sentence_embedding [batch, hidden]</c>.
 /// </summary>
-public sealed record EncoderExport
+/// <param name="Form">Which operators; the forms compute the same.</param>
+public sealed record EncoderExport(GraphForm Form = GraphForm.Contrib)
 {
-    /// <summary>Fused or standard operators.</summary>
-    public EncoderOperators Operators { get; init; } = EncoderOperators.Contrib;
-
     /// <summary>Pooling; null takes what the folder says (<c>1_Pooling/config.json</c>), and none when it says nothing.</summary>
     public SentencePooling? Pooling { get; init; }
 
@@ -47,7 +36,7 @@ public sealed record EncoderExport
         using (var writer = new OnnxWriter(staged.Path))
         {
             new EncoderWeights(checkpoint, writer, graph, progress, ct).WriteAll();
-            new EncoderGraph(graph, config, writer, Operators).Add(pooling);
+            new EncoderGraph(graph, config, writer, Form).Add(pooling);
             writer.Save(Model(graph, config, pooling));
         }
         var report = new ExportReport(graph.Node.Count, config.ParameterCount, checkpoint.SizeBytes,
@@ -61,10 +50,10 @@ public sealed record EncoderExport
         var tokens = Math.Min(config.MaxTokens, pooling?.MaxSequenceLength ?? int.MaxValue);
         var model = new ModelProto
         {
-            IrVersion = Operators == EncoderOperators.Portable ? 11 : 10,
+            IrVersion = Form == GraphForm.Portable ? 11 : 10,
             ProducerName = "llmops",
             Graph = graph,
-            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = Operators == EncoderOperators.Portable ? 23 : 21 } },
+            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = Form == GraphForm.Portable ? 23 : 21 } },
             // In the graph file, because passes that rewrite the graph keep it, and the texts' length belongs to the trained function.
             MetadataProps =
             {
@@ -73,7 +62,7 @@ public sealed record EncoderExport
                 new StringStringEntryProto { Key = EncoderGraph.PadKey, Value = config.PadTokenId.ToString(CultureInfo.InvariantCulture) },
             },
         };
-        if (Operators == EncoderOperators.Contrib)
+        if (Form == GraphForm.Contrib)
             model.OpsetImport.Add(new OperatorSetIdProto { Domain = Contrib, Version = 1 });
         return model;
     }

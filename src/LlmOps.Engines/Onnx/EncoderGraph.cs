@@ -5,14 +5,14 @@ using static LlmOps.Engines.Onnx.Nodes;
 namespace LlmOps.Engines.Onnx;
 
 /// <summary>The nodes of an encoder, from one walk with two spellings. Weighted products stay separate nodes in both, because quantization passes look for those.</summary>
-internal sealed class EncoderGraph(GraphProto graph, EncoderConfig config, OnnxWriter writer, EncoderOperators operators)
+internal sealed class EncoderGraph(GraphProto graph, EncoderConfig config, OnnxWriter writer, GraphForm form)
 {
     public const string InputIds = "input_ids", AttentionMask = "attention_mask", TokenTypes = "token_type_ids",
         Hidden = "last_hidden_state", Sentence = "sentence_embedding", MaxTokensKey = "llmops.max_tokens", PadKey = "llmops.pad_token_id";
     public const string Words = "embeddings.word_embeddings.weight", Positions = "embeddings.position_embeddings.weight", Types = "embeddings.token_type_embeddings.weight",
         EmbeddingNorm = "embeddings.LayerNorm", RelativeBias = "encoder.relative_attention_bias.by_distance";
 
-    private readonly bool contrib = operators == EncoderOperators.Contrib;
+    private readonly bool contrib = form == GraphForm.Contrib;
     private readonly AttributeProto epsilon = Attribute("epsilon", (float)config.LayerNormEps);
 
     public static string LayerWeights(int i) => $"encoder.layer.{i}";

@@ -62,7 +62,8 @@ public sealed record LoraSlots
                 throw new InvalidModelException($"{model.Label} has no tensor '{slot.Product}': it was not exported by {nameof(DecoderExport)}, or a pass renamed it.");
             if (model.Initializers.ContainsKey(slot.A) || graph.Input.Any(i => i.Name == slot.A))
                 throw new InvalidModelException($"{model.Label} has an input '{slot.A}' already.");
-            after[producer] = Add(graph, slot, producer, Activation(producer, producers, slot), FloatType(producer, model));
+            var (node, output, activation) = Place(producer, producers, slot);
+            after[node] = Add(graph, slot, node, output, activation, FloatType(node, model));
         }
         var nodes = graph.Node.SelectMany(node => after.TryGetValue(node, out var added) ? [node, .. added] : new[] { node }).ToList();
         graph.Node.Clear();
@@ -80,7 +81,7 @@ public sealed record LoraSlots
         return size;
     }
 
-    private static NodeProto[] Add(GraphProto graph, LoraSlot slot, NodeProto producer, string activation, int type)
+    private static NodeProto[] Add(GraphProto graph, LoraSlot slot, NodeProto producer, string product, string activation, int type)
     {
         var rank = $"{slot.Name}.lora_rank";
         graph.Input.Add(Value(slot.A, type, slot.Inputs, rank));
@@ -89,26 +90,29 @@ public sealed record LoraSlots
         graph.Initializer.Add(Empty(slot.B, type, 0, slot.Outputs));
         string at = slot.Product[..^"/MatMul/output_0".Length], plain = $"{at}/base/output_0";
         for (var i = 0; i < producer.Output.Count; i++)
-            if (producer.Output[i] == slot.Product)
+            if (producer.Output[i] == product)
                 producer.Output[i] = plain;
         return
         [
             Node("MatMul", $"{at}/lora_A/MatMul", [activation, slot.A], [$"{at}/lora_A/output_0"]),
             Node("MatMul", $"{at}/lora_B/MatMul", [$"{at}/lora_A/output_0", slot.B], [$"{at}/lora_B/output_0"]),
-            Node("Add", $"{at}/lora/Add", [plain, $"{at}/lora_B/output_0"], [slot.Product]),
+            Node("Add", $"{at}/lora/Add", [plain, $"{at}/lora_B/output_0"], [product]),
         ];
     }
 
     private static TensorProto Empty(string name, int type, params long[] dims) => new() { Name = name, DataType = type, Dims = { dims }, RawData = ByteString.Empty };
 
-    // Of a product in integers: back over the scaling and the cast to what was quantized.
-    private static string Activation(NodeProto node, Dictionary<string, NodeProto> producers, LoraSlot slot)
+    // Where the update is added, and to what it applies. A product in 16 bits may be cast afterwards: the update comes before. Of a product in integers
+    // the whole scaled result is the product, and the activation is what was quantized.
+    private static (NodeProto Node, string Output, string Activation) Place(NodeProto producer, Dictionary<string, NodeProto> producers, LoraSlot slot)
     {
+        var node = producer;
         while (node.OpType is "Mul" or "Cast" && producers.TryGetValue(node.Input[0], out var earlier))
             node = earlier;
         if (node.OpType is "MatMul" or "FusedMatMul" or "MatMulNBits")
-            return node.Input[0];
-        return node.OpType == "MatMulInteger" && producers.TryGetValue(node.Input[0], out var quantize) && quantize.OpType == "DynamicQuantizeLinear" ? quantize.Input[0]
+            return (node, node.Output[0], node.Input[0]);
+        return node.OpType == "MatMulInteger" && producers.TryGetValue(node.Input[0], out var quantize) && quantize.OpType == "DynamicQuantizeLinear"
+            ? (producer, slot.Product, quantize.Input[0])
             : throw new UnsupportedModelException($"'{slot.Product}' is made by {node.OpType}; adapters can be added to MatMul, FusedMatMul, MatMulNBits and dynamic int8.");
     }
 

@@ -234,6 +234,46 @@ public sealed class LoraMergeTests : IDisposable
     }
 
     [Fact]
+    public void Run_MergesShardsToTheSameWeights()
+    {
+        LoraAdapterWriter.Write(Adapter, 4, 8, [new(Query, 64, 64, Values(4 * 64), Values(64 * 4)), new(Down, 160, 64, Values(4 * 160), Values(64 * 4))]);
+        new LoraMerge().Run(Base, Adapter, Merged);
+        var map = new JsonObject();
+        using (var file = SafetensorsFile.Open(Weights(Base)))
+            foreach (var shard in file.Tensors.Values.Index().GroupBy(t => $"part-{t.Index % 3}.safetensors"))
+            {
+                SafetensorsWriter.WriteFloat32(Path.Combine(Base, shard.Key), [.. shard.Select(t => (t.Item.Name, t.Item.Shape, file.ReadFloat32(t.Item.Name)))]);
+                foreach (var tensor in shard)
+                    map[tensor.Item.Name] = shard.Key;
+            }
+        File.Delete(Weights(Base));
+        File.WriteAllText(Path.Combine(Base, "model.safetensors.index.json"), new JsonObject { ["weight_map"] = map }.ToJsonString());
+
+        var report = new LoraMerge().Run(Base, Adapter, folder.At("sharded"));
+
+        Assert.Equal(2, report.Merged);
+        Assert.Equal(Sha256([.. Directory.GetFiles(Base, "part-*").Order(StringComparer.Ordinal)]), report.BaseSha256);
+        Assert.False(File.Exists(Path.Combine(folder.At("sharded"), "model.safetensors.index.json")));
+        foreach (var module in new[] { Query, Down, Embedding })
+            Assert.Equal(Read(Merged, module), Read(folder.At("sharded"), module));
+    }
+
+    [Fact]
+    public void Run_MergesIntoAnEncoder_WhosePrefixTheAdapterDoesNotHave()
+    {
+        Onnx.TinyEncoder.Write(folder.At("bert"), "bert");
+        float[] a = Values(8 * 32), b = Values(32 * 8);
+        Write([], ("encoder.layer.1.attention.self.query.lora_A.weight", [8, 32], a), ("encoder.layer.1.attention.self.query.lora_B.weight", [32, 8], b));
+
+        var report = new LoraMerge().Run(folder.At("bert"), Adapter, Merged);
+
+        const string query = "bert.encoder.layer.1.attention.self.query";
+        AssertClose(Expected(Read(folder.At("bert"), query), 32, 32, 8, a, b, 1), Read(Merged, query));
+        Assert.Equal((1, false), (report.Merged, report.Untied));
+        new LlmOps.Engines.Onnx.EncoderExport().Run(Merged, folder.At("onnx"));
+    }
+
+    [Fact]
     public void Run_RefusesAQuantizedBase()
     {
         Write([], Pair(8));
@@ -285,5 +325,5 @@ public sealed class LoraMergeTests : IDisposable
         return file.ReadFloat32(module + ".weight");
     }
 
-    private static string Sha256(string path) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)));
+    private static string Sha256(params string[] paths) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData([.. paths.SelectMany(File.ReadAllBytes)]));
 }

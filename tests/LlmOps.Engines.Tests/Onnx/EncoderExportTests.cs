@@ -19,16 +19,16 @@ public sealed class EncoderExportTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Theory]
-    [InlineData("bert", EncoderOperators.Contrib), InlineData("bert", EncoderOperators.Portable)]
-    [InlineData("roberta", EncoderOperators.Contrib), InlineData("xlm-roberta", EncoderOperators.Portable)]
-    [InlineData("distilbert", EncoderOperators.Contrib), InlineData("distilbert", EncoderOperators.Portable)]
-    [InlineData("mpnet", EncoderOperators.Contrib), InlineData("mpnet", EncoderOperators.Portable)]
-    public void Run_GivesTheReferencesStatesAndVectors(string family, EncoderOperators operators)
+    [InlineData("bert", GraphForm.Contrib), InlineData("bert", GraphForm.Portable)]
+    [InlineData("roberta", GraphForm.Contrib), InlineData("xlm-roberta", GraphForm.Portable)]
+    [InlineData("distilbert", GraphForm.Contrib), InlineData("distilbert", GraphForm.Portable)]
+    [InlineData("mpnet", GraphForm.Contrib), InlineData("mpnet", GraphForm.Portable)]
+    public void Run_GivesTheReferencesStatesAndVectors(string family, GraphForm form)
     {
         TinyEncoder.Write(Source, family, change: null);
         File.Delete(Path.Combine(Source, "sentence_bert_config.json"));
 
-        new EncoderExport { Operators = operators }.Run(Source, Target, ct: Ct);
+        new EncoderExport(form).Run(Source, Target, ct: Ct);
         var report = new EncoderParityCheck().Run(Source, Target, seed: 1, Ct);
 
         Assert.True(report.Passed, string.Join("\n", report.Failures));
@@ -40,13 +40,13 @@ public sealed class EncoderExportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gelu_new", "pooling_mode_cls_token", EncoderOperators.Contrib), InlineData("gelu_new", "pooling_mode_max_tokens", EncoderOperators.Portable)]
-    [InlineData("relu", "pooling_mode_max_tokens", EncoderOperators.Contrib), InlineData("relu", "pooling_mode_cls_token", EncoderOperators.Portable)]
-    public void Run_ComputesEveryActivationAndPooling(string activation, string pooling, EncoderOperators operators)
+    [InlineData("gelu_new", "pooling_mode_cls_token", GraphForm.Contrib), InlineData("gelu_new", "pooling_mode_max_tokens", GraphForm.Portable)]
+    [InlineData("relu", "pooling_mode_max_tokens", GraphForm.Contrib), InlineData("relu", "pooling_mode_cls_token", GraphForm.Portable)]
+    public void Run_ComputesEveryActivationAndPooling(string activation, string pooling, GraphForm form)
     {
         TinyEncoder.Write(Source, "bert", new() { ["hidden_act"] = activation }, pooling: pooling, prefix: false);
 
-        new EncoderExport { Operators = operators }.Run(Source, Target, ct: Ct);
+        new EncoderExport(form).Run(Source, Target, ct: Ct);
         var report = new EncoderParityCheck { Lengths = [1, 17] }.Run(Source, Target, seed: 1, Ct);
 
         Assert.True(report.Passed, string.Join("\n", report.Failures));
@@ -235,11 +235,11 @@ public sealed class EncoderExportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("bert", EncoderOperators.Contrib, 0.03), InlineData("roberta", EncoderOperators.Portable, 0.03), InlineData("mpnet", EncoderOperators.Contrib, 0.03)]
-    public void Result_CanBeQuantized_AndKeepsItsInterface(string family, EncoderOperators operators, double allowed)
+    [InlineData("bert", GraphForm.Contrib, 0.03), InlineData("roberta", GraphForm.Portable, 0.03), InlineData("mpnet", GraphForm.Contrib, 0.03)]
+    public void Result_CanBeQuantized_AndKeepsItsInterface(string family, GraphForm form, double allowed)
     {
         TinyEncoder.Write(Source, family);
-        new EncoderExport { Operators = operators }.Run(Source, Target, ct: Ct);
+        new EncoderExport(form).Run(Source, Target, ct: Ct);
 
         var report = new DynamicInt8().Run(Target, folder.At("int8"), ct: Ct);
 
@@ -262,6 +262,7 @@ public sealed class EncoderExportTests : IDisposable
         Assert.Contains("1 to 40", Assert.Throws<ArgumentException>(() => model.HiddenStates([new int[41]])).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => model.HiddenStates([[]]));
         Assert.Throws<ArgumentException>(() => model.HiddenStates([[1, 2]], [[0]]));
+        Assert.Contains("-1", Assert.Throws<ArgumentException>(() => model.HiddenStates([[1, -1]])).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidModelException>(() => model.HiddenStates([[101]]));
         Assert.Empty(model.HiddenStates([]));
     }
