@@ -61,6 +61,21 @@ public sealed class LoraSlotsTests(ExportedModels models)
     }
 
     [Fact]
+    public void Adapter_TakesTheTypeOfAHalfPrecisionBase()
+    {
+        string half = models.New(), merged = models.New(), mergedOnnx = models.New();
+        new HalfPrecision().Run(models.TiedOnnx, half, ct: Ct);
+        var slots = Prepared(half, out _);
+        var adapter = AdapterFor(models.Tied, slots, seed: 8);
+        new LoraMerge().Run(models.Tied, adapter.Folder, merged, ct: Ct);
+        new DecoderExport().Run(merged, mergedOnnx, ct: Ct);
+
+        Assert.All(OnnxAdapterFile.Read(adapter.File), t => Assert.Equal(ElementTypes.Float16, t.Type));
+        Assert.InRange(Distance(Logits(slots, adapter.File), Logits(mergedOnnx)), 0, 0.05);
+        Assert.True(Distance(Logits(slots), Logits(mergedOnnx)) > 0.1, "the adapter does nothing");
+    }
+
+    [Fact]
     public void UseAdapter_SwitchesBetweenCalls_AndForgetsWhatTheOtherModelComputed()
     {
         var slots = Prepared(models.TiedOnnx, out _);
