@@ -31,21 +31,26 @@ internal static class Comparison
                 $"| {Text(results[w].Select(r => r.Decode), "f0")} | {Text(results[w].Select((r, i) => r.Decode / results[0][i].Decode), "f2")} |");
     }
 
-    private static string Text(IEnumerable<double> values, string format)
+    public static string Text(IEnumerable<double> values, string format)
     {
         var sorted = values.Order().ToArray();
         var median = sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2] + sorted[sorted.Length / 2 - 1]) / 2;
         return string.Create(CultureInfo.InvariantCulture, $"{median.ToString(format, CultureInfo.InvariantCulture)} ({sorted[0].ToString(format, CultureInfo.InvariantCulture)}–{sorted[^1].ToString(format, CultureInfo.InvariantCulture)})");
     }
 
-    private static string Load() => File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Split(' ')[0] : "?";
+    public static string Load() => File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Split(' ')[0] : "?";
+
+    public static Process Child(string command, string[] spec)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [command, .. spec]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        foreach (var variable in spec.Where(s => s.StartsWith("env:", StringComparison.Ordinal)))
+            start.Environment[variable[4..].Split('=')[0]] = variable.Split('=')[1];
+        return Process.Start(start)!;
+    }
 
     private static Process Start(string[] spec)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, ["worker", .. spec]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        foreach (var variable in spec.Where(s => s.StartsWith("env:", StringComparison.Ordinal)))
-            start.Environment[variable[4..].Split('=')[0]] = variable.Split('=')[1];
-        var process = Process.Start(start)!;
+        var process = Child("worker", spec);
         var ready = process.StandardOutput.ReadLine();
         Console.Error.WriteLine($"{string.Join(' ', spec)}: {ready}");
         return ready is null ? throw new InvalidOperationException($"The worker '{string.Join(' ', spec)}' did not start.") : process;

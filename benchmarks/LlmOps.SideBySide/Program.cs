@@ -12,6 +12,21 @@ switch (args)
     case ["worker", .. var spec]:
         Worker.Run(spec);
         return 0;
+    case ["export-child", var hf, var target]:
+        ExportSpeed.Child(hf, target);
+        return 0;
+    case ["export", var rounds, var folder]:
+        ExportSpeed.Print(int.Parse(rounds), folder);
+        return 0;
+    case ["growth", var rounds, var folder, var picture]:
+        Growth.Print(int.Parse(rounds), folder, picture);
+        return 0;
+    case ["load", .. var spec]:
+        StartUp.Child(spec);
+        return 0;
+    case ["start", var rounds, .. var specs]:
+        StartUp.Print(int.Parse(rounds), specs);
+        return 0;
     case ["same", .. var specs]:
         Same.Print(specs);
         return 0;
@@ -36,6 +51,12 @@ internal static class Models
             if (!File.Exists(path))
                 Gguf.Write(hf, path, type);
         }
+        var tiny = Path.Combine(folder, "tiny");
+        if (!Directory.Exists(tiny))
+        {
+            RandomLlama.Write(tiny + "-hf", RandomLlama.Tiny);
+            new DecoderExport().Run(tiny + "-hf", tiny);
+        }
         var fp32 = Path.Combine(folder, "fp32");
         if (!Directory.Exists(fp32))
             new DecoderExport().Run(hf, fp32);
@@ -45,6 +66,13 @@ internal static class Models
         Quantize(new BlockwiseRtn(8, 64, true, 4, 8), "q8b64");
         Quantize(new Int8Prefill(), "q4", "q4b64");
         Quantize(new Int8Prefill(), "q8", "q8b64");
+
+        foreach (var (name, level, stored) in new[] { ("fp32", "Extended", false), ("fp32", "Extended", true), ("q4b64", "Extended", true), ("dyn8", "Extended", false), ("dyn8", "Extended", true) })
+        {
+            var target = Path.Combine(folder, name + "-" + level + (stored ? "-packed" : ""));
+            if (!Directory.Exists(target))
+                new LlmOps.Engines.Optimization.GraphOptimization(level) { StorePrepacked = stored }.Run(Path.Combine(folder, name), target);
+        }
 
         void Quantize(QuantizationPass pass, string name, string source = "fp32")
         {

@@ -14,6 +14,9 @@ internal static class RandomLlama
         MaxPositionEmbeddings = 2048, RmsNormEps = 1e-5, RopeTheta = 10000, TieWordEmbeddings = true,
     };
 
+    /// <summary>Loads in no time: opening it first takes the compilation of our own code out of a measurement.</summary>
+    public static ModelConfig Tiny => Config(1) with { VocabSize = 256, HiddenSize = 64, IntermediateSize = 64, NumAttentionHeads = 1, NumKeyValueHeads = 1 };
+
     /// <summary>Writes config.json and model.safetensors in bfloat16, the type in which such checkpoints are published.</summary>
     public static void Write(string folder, ModelConfig config)
     {

@@ -45,7 +45,7 @@ internal static class Worker
         }
     }
 
-    private static (double Prefill, double Decode) Measure(IEngine engine, int[] tokens, int answer)
+    public static (double Prefill, double Decode) Measure(IEngine engine, int[] tokens, int answer)
     {
         engine.Reset();
         var clock = Stopwatch.StartNew();

@@ -47,6 +47,8 @@ internal static class OnnxSession
         };
         try
         {
+            // Packing weights for the kernels is most of a start; ONNX Runtime does it on one thread unless asked.
+            options.AddSessionConfigEntry("session.prepack.enable_parallel", "1");
             options.AddSessionConfigEntry("session.intra_op.allow_spinning", settings.AllowSpinning ? "1" : "0");
             foreach (var (key, value) in settings.Entries ?? new Dictionary<string, string>())
                 options.AddSessionConfigEntry(key, value);

@@ -11,7 +11,7 @@ namespace LlmOps.Engines.Optimization;
 /// <param name="Options">Session options that change what the optimiser does, by ONNX Runtime's names; null in records of before.</param>
 public sealed record OptimizationRecord(string OnnxRuntime, string Provider, string Level, IReadOnlyList<string> CpuFeatures, IReadOnlyDictionary<string, string>? Options = null)
 {
-    internal const string FileName = "optimization.json", CpuProvider = "CPUExecutionProvider";
+    internal const string FileName = "optimization.json", CpuProvider = "CPUExecutionProvider", StorePrepacked = "session.save_external_prepacked_constant_initializers";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     internal void Write(string folder) => File.WriteAllText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, Indented));
@@ -43,8 +43,9 @@ public sealed record OptimizationRecord(string OnnxRuntime, string Provider, str
             reasons.Add($"it was optimised by ONNX Runtime {OnnxRuntime}, and {OrtEnv.Instance().GetVersionString()} runs here");
         if (Provider != provider)
             reasons.Add($"it was optimised for {Provider}, and {provider} is used here");
-        if (Level is "Layout" or "All" && !CpuFeatures.SequenceEqual(Optimization.CpuFeatures.Here))
-            reasons.Add($"it was optimised at level {Level} for a processor with {string.Join(", ", CpuFeatures)}, and this one has {string.Join(", ", Optimization.CpuFeatures.Here)}");
+        var prepacked = Options?.GetValueOrDefault(StorePrepacked) == "1";
+        if ((prepacked || Level is "Layout" or "All") && !CpuFeatures.SequenceEqual(Optimization.CpuFeatures.Here))
+            reasons.Add($"it was optimised at level {Level}{(prepacked ? " with packed weights" : "")} for a processor with {string.Join(", ", CpuFeatures)}, and this one has {string.Join(", ", Optimization.CpuFeatures.Here)}");
         return reasons.Count == 0 ? null : string.Join("; ", reasons);
     }
 

@@ -52,6 +52,20 @@ public sealed class GraphOptimizationTests(ExportedModels models)
     }
 
     [Fact]
+    public void StorePrepacked_KeepsTheLogits_AndBindsTheFileToTheProcessor()
+    {
+        var (plain, target) = (models.New(), models.New());
+        new GraphOptimization().Run(models.TiedOnnx, plain, ct: Ct);
+
+        var report = new GraphOptimization { StorePrepacked = true }.Run(models.TiedOnnx, target, ct: Ct);
+
+        Assert.InRange(report.MaxAbsDifference, 0, 1e-4);
+        Assert.True(report.TargetBytes > OnnxModel.SizeBytes(plain) * 1.3, "the packed weights are not in the file");
+        (report.Record with { CpuFeatures = ["AMX-OF-TOMORROW"] }).Write(target);
+        Assert.Contains("AMX-OF-TOMORROW", Assert.Throws<InvalidModelException>(() => OnnxCausalModel.Load(target)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Conflict_NamesTheProvider() =>
         Assert.Contains("CUDAExecutionProvider", new OptimizationRecord(Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString(), "CPUExecutionProvider", "Basic", []).Conflict("CUDAExecutionProvider"), StringComparison.Ordinal);
 
