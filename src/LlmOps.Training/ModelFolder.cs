@@ -41,12 +41,13 @@ internal static class ModelFolder
     /// <summary>Copies the tokenizer's files as they are.</summary>
     public static void CopyTokenizer(string source, string target)
     {
+        string[] vocabularies = ["tokenizer.json", "tokenizer.model", "spiece.model"];
+        if (!vocabularies.Any(name => File.Exists(Path.Combine(source, name)))) throw new InvalidModelException($"The model folder {source} holds no tokenizer.json.");
         Directory.CreateDirectory(target);
-        foreach (string name in new[] { "tokenizer.json", "tokenizer_config.json" })
+        foreach (string name in vocabularies.Concat(["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"]))
         {
             string file = Path.Combine(source, name);
-            if (!File.Exists(file)) throw new InvalidModelException($"The model folder {source} holds no {name}.");
-            File.Copy(file, Path.Combine(target, name), overwrite: true);
+            if (File.Exists(file)) File.Copy(file, Path.Combine(target, name), overwrite: true);
         }
     }
 

@@ -5,7 +5,7 @@ internal sealed class StagedFolder : IDisposable
 {
     private static readonly string[] Companions =
     [
-        "config.json", "generation_config.json", "genai_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "config.json", "generation_config.json", "genai_config.json", "tokenizer.json", "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "chat_template.jinja", "chat_template.json", "vocab.txt", "sentence_bert_config.json",
     ];
     private static readonly string[] WeightEndings =

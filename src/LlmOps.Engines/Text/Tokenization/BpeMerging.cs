@@ -1,8 +1,5 @@
 namespace LlmOps.Engines.Text.Tokenization;
 
-/// <summary>What a pair becomes, and when.</summary>
-internal readonly record struct BpeMerge(int Rank, int Id);
-
 /// <summary>The merge loop of byte-pair encoding.</summary>
 internal static class BpeMerging
 {
@@ -11,15 +8,15 @@ internal static class BpeMerging
 
     /// <summary>Merges the symbols in place.</summary>
     /// <returns>How many are left.</returns>
-    public static int Run(Span<int> symbols, Dictionary<long, BpeMerge> merges) =>
+    public static int Run(Span<int> symbols, PairTable merges) =>
         symbols.Length < 2 ? symbols.Length : symbols.Length <= Short ? Scan(symbols, merges) : Heap(symbols, merges);
 
-    internal static int Scan(Span<int> symbols, Dictionary<long, BpeMerge> merges)
+    internal static int Scan(Span<int> symbols, PairTable merges)
     {
         Span<BpeMerge> pairs = stackalloc BpeMerge[symbols.Length];
         var count = symbols.Length;
         for (var i = 0; i + 1 < count; i++)
-            pairs[i] = Find(merges, symbols[i], symbols[i + 1]);
+            pairs[i] = merges[symbols[i], symbols[i + 1]];
         while (count > 1)
         {
             var best = 0;
@@ -35,15 +32,15 @@ internal static class BpeMerging
             pairs[(best + 2)..count].CopyTo(pairs[(best + 1)..]);
             count--;
             if (best > 0)
-                pairs[best - 1] = Find(merges, symbols[best - 1], symbols[best]);
+                pairs[best - 1] = merges[symbols[best - 1], symbols[best]];
             if (best + 1 < count)
-                pairs[best] = Find(merges, symbols[best], symbols[best + 1]);
+                pairs[best] = merges[symbols[best], symbols[best + 1]];
         }
         return count;
     }
 
     // Entries are not taken back when a neighbour changes: one whose pair no longer makes its token is passed over.
-    internal static int Heap(Span<int> symbols, Dictionary<long, BpeMerge> merges)
+    internal static int Heap(Span<int> symbols, PairTable merges)
     {
         var (previous, next) = (new int[symbols.Length], new int[symbols.Length]);
         var queue = new PriorityQueue<(int Position, int Id), long>(symbols.Length);
@@ -56,7 +53,7 @@ internal static class BpeMerging
         while (queue.TryDequeue(out var top, out _))
         {
             var (left, right) = (top.Position, next[top.Position]);
-            if (symbols[left] < 0 || right >= symbols.Length || Find(merges, symbols[left], symbols[right]) is var merge && (merge.Rank == int.MaxValue || merge.Id != top.Id))
+            if (symbols[left] < 0 || right >= symbols.Length || merges[symbols[left], symbols[right]] is var merge && (merge.Rank == int.MaxValue || merge.Id != top.Id))
                 continue;
             symbols[left] = top.Id;
             symbols[right] = -1;
@@ -75,12 +72,9 @@ internal static class BpeMerging
         return count;
     }
 
-    private static void Offer(PriorityQueue<(int, int), long> queue, Dictionary<long, BpeMerge> merges, int position, int left, int right)
+    private static void Offer(PriorityQueue<(int, int), long> queue, PairTable merges, int position, int left, int right)
     {
-        if (Find(merges, left, right) is { Rank: < int.MaxValue } merge)
+        if (merges[left, right] is { Rank: < int.MaxValue } merge)
             queue.Enqueue((position, merge.Id), ((long)merge.Rank << 32) | (uint)position);
     }
-
-    private static BpeMerge Find(Dictionary<long, BpeMerge> merges, int left, int right) =>
-        merges.TryGetValue(BpeModel.Pair(left, right), out var merge) ? merge : new BpeMerge(int.MaxValue, -1);
 }

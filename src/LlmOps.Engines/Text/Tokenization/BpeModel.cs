@@ -30,7 +30,7 @@ internal sealed class BpeModel : TokenModel
 {
     private readonly Dictionary<string, int> ids;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> bySpan;
-    private readonly Dictionary<long, BpeMerge> merges;
+    private readonly PairTable merges;
     private readonly BpeOptions options;
     private readonly int[] byteIds;
     private readonly SafeBreaks breaks;
@@ -41,17 +41,15 @@ internal sealed class BpeModel : TokenModel
     public BpeModel(Dictionary<string, int> ids, IReadOnlyList<(int Left, int Right, int Merged, int Rank)> pairs, BpeOptions options)
     {
         (this.ids, this.options, bySpan) = (ids, options, ids.GetAlternateLookup<ReadOnlySpan<char>>());
-        merges = new Dictionary<long, BpeMerge>(pairs.Count);
+        merges = new PairTable(pairs.Count);
         foreach (var (left, right, merged, rank) in pairs)
-            merges[Pair(left, right)] = new BpeMerge(rank, merged);
+            merges[left, right] = new BpeMerge(rank, merged);
         byteIds = [.. Enumerable.Range(0, 256).Select(b => ids.GetValueOrDefault(
             options.ByteLevel ? ByteAlphabet.CharOf((byte)b).ToString() : string.Create(CultureInfo.InvariantCulture, $"<0x{b:X2}>"), -1))];
         // Where characters may be left out, what stands before and after them meets.
         var complete = options.Unknown is not null || (options.ByteFallback && !byteIds.Contains(-1));
         breaks = complete && options is { ByteLevel: false, IgnoreMerges: false, Prefix: "", Suffix: "" } ? new SafeBreaks(ids) : SafeBreaks.None;
     }
-
-    public static long Pair(int left, int right) => ((long)left << 32) | (uint)right;
 
     protected override void Compute(ReadOnlySpan<char> piece, List<int> output)
     {

@@ -40,7 +40,7 @@ internal static class SentencePieceReader
         var ids = vocabulary.ToDictionary(StringComparer.Ordinal);
         listed.AddRange(names.Added.Where(a => !ids.ContainsKey(a.Content)));
         var (tokens, added) = TokenizerReader.Table(vocabulary, listed, names);
-        var userDefined = vocabulary.Where(v => file.Pieces[v.Value].Kind == SentencePieceKind.UserDefined).Select(v => new AddedToken(v.Value, v.Key.Replace(' ', '\u2581'), Special: false)).ToList();
+        var userDefined = vocabulary.Where(v => file.Pieces[v.Value].Kind == SentencePieceKind.UserDefined).Select(v => new AddedToken(v.Value, v.Key, Special: false)).ToList();
         var (bos, eos) = (Role(names.Bos, file.BosId), Role(names.Eos, file.EosId));
         return new Pipeline
         {

@@ -34,7 +34,8 @@ internal sealed class UnigramModel : TokenModel
     {
         (this.pieces, this.unknown, this.single) = (pieces, unknown, single);
         var byText = new Dictionary<string, int>(pieces.Length, StringComparer.Ordinal);
-        var (least, most) = (double.PositiveInfinity, double.NegativeInfinity);
+        // SentencePiece starts from C's FLT_MIN, the least positive number, so that log-probabilities never count here.
+        var (least, most) = (double.PositiveInfinity, 1.17549435e-38);
         for (var id = 0; id < pieces.Length; id++)
         {
             var (text, score, always, hidden) = pieces[id];

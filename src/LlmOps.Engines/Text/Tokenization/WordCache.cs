@@ -6,7 +6,7 @@ namespace LlmOps.Engines.Text.Tokenization;
 /// </summary>
 internal sealed class WordCache
 {
-    private const int Slots = 1 << 15;
+    private const int Slots = 1 << 17;
     private readonly Entry?[] entries = new Entry?[Slots];
 
     private sealed record Entry(string Word, int Hash, int[] Ids);
