@@ -132,4 +132,18 @@ public sealed class HuggingFaceTokenizerTests : IDisposable
         json["model"]!["vocab"]!["late"] = 299;
         Assert.Equal($"tokenizer.json: No token has id {json["model"]!["vocab"]!.AsObject().Count - 2}.", Assert.Throws<InvalidModelException>(() => ReferenceTokenizers.Load(folder, json)).Message);
     }
+
+    // The word cache is shared and has no lock.
+    [Fact]
+    public void Encode_GivesTheSameIds_OnManyThreads()
+    {
+        var tokenizer = ReferenceTokenizers.Load(folder, ReferenceTokenizers.Find("o200k").Json);
+        var random = new Random(12);
+        string[] texts = [.. Enumerable.Range(0, 2000).Select(_ => RandomTexts.Next(random))];
+        var expected = Array.ConvertAll(texts, ReferenceTokenizers.Load(folder, ReferenceTokenizers.Find("o200k").Json).Encode);
+
+        var encoded = texts.AsParallel().AsOrdered().WithDegreeOfParallelism(8).Select(tokenizer.Encode).ToArray();
+
+        Assert.Equal(expected, encoded);
+    }
 }
