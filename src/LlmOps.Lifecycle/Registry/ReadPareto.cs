@@ -1,3 +1,5 @@
+using LlmOps.Engines.Evaluation;
+using LlmOps.Engines.Quantization.Search;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Jobs;
@@ -8,7 +10,7 @@ namespace LlmOps.Lifecycle.Registry;
 
 /// <summary>A measured variant among the others of its version, or of its model.</summary>
 /// <param name="Metrics">Everything its newest finished evaluation found.</param>
-/// <param name="DominatedBy">Names of the variants that are no worse in quality, speed and size, and better in one; empty on the front.</param>
+/// <param name="DominatedBy">Names of the variants that are no worse in quality, speed and size, and better in one by more than the intervals leave open; empty on the front.</param>
 /// <param name="Words">Why it is on the front, or what beats it.</param>
 public sealed record ParetoPoint(string Name, int Number, string Variant, string Precision, long SizeBytes, Guid RunId, string Suite, DateTimeOffset MeasuredAt, IReadOnlyDictionary<string, MeasuredMetric> Metrics,
     IReadOnlyList<string> DominatedBy, string Words)
@@ -85,17 +87,24 @@ public sealed class ReadPareto(IDbContextFactory<LlmOpsDb> dbs)
         var points = new List<ParetoPoint>();
         if (measured.Count > 0)
         {
-            var dominators = VariantFront.Dominators([.. measured.Select(c => new[] { c.Of(quality!), c.Of(speed!), c.SizeBytes })], [quality!.HigherIsBetter, speed!.HigherIsBetter, false]);
+            var measures = measured.Select(c => new[] { MeasureOf(c, quality!), MeasureOf(c, speed!), Measure.Exact(c.SizeBytes) }).ToList();
             foreach (var (i, c) in measured.Index())
             {
-                Candidate[] beatenBy = [.. dominators[i].Select(d => measured[d])];
+                Candidate[] beatenBy = [.. measured.Where((_, other) => ParetoFront.Dominates(measures[other], measures[i]))];
                 points.Add(new(c.Name, c.Number, c.Variant, c.Precision, c.SizeBytes, c.Run!.Id, c.Run.Suite!.Name, c.Run.StartedAt, c.Metrics, [.. beatenBy.Select(b => b.Name)],
-                    beatenBy.Length == 0 ? FrontWords(c, measured, quality, speed) : BeatenWords(c, beatenBy, quality, speed)));
+                    beatenBy.Length == 0 ? FrontWords(c, measured, quality!, speed!) : BeatenWords(c, beatenBy, quality!, speed!)));
             }
         }
         var best = quality?.HigherIsBetter == true ? -1 : 1;
         return new(quality, speed, qualities, speeds, [.. points.OrderByDescending(p => p.OnFront).ThenBy(p => best * p.Metrics[quality!.FullName].Value).ThenBy(p => p.SizeBytes)],
             [.. all.Except(measured).Select(c => new UnmeasuredVariant(c.Name, c.Number, c.Variant, c.SizeBytes, c.Run is null ? "never measured" : $"no {Missing(c, quality, speed)} in its newest evaluation"))]);
+    }
+
+    private static Measure MeasureOf(Candidate c, EvaluationTask task)
+    {
+        var m = c.Metrics[task.FullName];
+        var estimate = new Estimate(m.Value, m.Low, m.High, m.N);
+        return task.HigherIsBetter ? Measure.More(estimate) : Measure.Less(estimate);
     }
 
     private static EvaluationTask? Chosen(string? name, EvaluationTask[] measured, EvaluationTask[] allowed, string what) => string.IsNullOrEmpty(name) ? measured.FirstOrDefault()
@@ -110,7 +119,7 @@ public sealed class ReadPareto(IDbContextFactory<LlmOpsDb> dbs)
         if (IsBest(c, measured, x => x.Of(quality), quality.HigherIsBetter)) best.Add("best quality");
         if (IsBest(c, measured, x => x.Of(speed), speed.HigherIsBetter)) best.Add(speed.HigherIsBetter ? "highest speed" : "shortest time");
         if (IsBest(c, measured, x => x.SizeBytes, false)) best.Add("smallest");
-        return best.Count > 0 ? $"On the front: {string.Join(", ", best)}." : "On the front: nothing is as good in all three.";
+        return best.Count > 0 ? $"On the front: {string.Join(", ", best)}." : "On the front: nothing clearly beats it.";
     }
 
     private static bool IsBest(Candidate c, List<Candidate> measured, Func<Candidate, double> value, bool higher) => measured.All(x => higher ? value(x) <= value(c) : value(x) >= value(c));

@@ -16,7 +16,7 @@ public abstract class ParetoTests(DatabaseProvider provider) : ProductTests(prov
         Assert.Equal(("corpus.bits_per_byte", "latency.ms"), (view.Quality!.FullName, view.Speed!.FullName));
         Assert.Equal(["fp32", "int8", "int4", "slow"], view.Points.Select(p => p.Name));
         Assert.Equal("On the front: best quality.", view.Points[0].Words);
-        Assert.Equal("On the front: nothing is as good in all three.", view.Points[1].Words);
+        Assert.Equal("On the front: nothing clearly beats it.", view.Points[1].Words);
         Assert.Equal("On the front: shortest time, smallest.", view.Points[2].Words);
         var slow = view.Points[3];
         Assert.Equal(["int8", "int4"], slow.DominatedBy);
@@ -37,6 +37,15 @@ public abstract class ParetoTests(DatabaseProvider provider) : ProductTests(prov
 
         Assert.True(view.Points.Single(p => p.Name == "slow").OnFront);
         Assert.Equal(["slow"], view.Points.Single(p => p.Name == "fp32").DominatedBy);
+    }
+
+    [Fact]
+    public async Task ADifferenceThatMayBeNoise_RemovesNobody()
+    {
+        var version = await Product.ShapedVersionAsync("noisy", ("a", "int8", 1000), ("b", "int8", 1000));
+        await Product.EvaluationAsync(version.Id, "a", new Dictionary<string, double[]> { ["corpus"] = [1.0, 3.0, 1.0, 3.0], ["latency"] = [10, 30, 11, 29] });
+        await Product.EvaluationAsync(version.Id, "b", new Dictionary<string, double[]> { ["corpus"] = [1.1, 3.1, 1.1, 3.1], ["latency"] = [11, 31, 12, 30] });
+        Assert.All((await Get<ReadPareto>().OfVersionAsync(version.Key())).Points, p => Assert.True(p.OnFront));
     }
 
     [Fact]
@@ -101,16 +110,3 @@ public abstract class ParetoTests(DatabaseProvider provider) : ProductTests(prov
 public sealed class ParetoOnSqlite() : ParetoTests(DatabaseProvider.Sqlite);
 
 public sealed class ParetoOnPostgres() : ParetoTests(DatabaseProvider.Postgres);
-
-public sealed class VariantFrontTests
-{
-    [Fact]
-    public void Dominators_AreNoWorseInAll_AndBetterInOne()
-    {
-        double[][] points = [[1, 10], [2, 5], [2, 6], [1, 10], [3, 5]];
-        var found = VariantFront.Dominators(points, [false, false]);
-        Assert.Equal([[], [], [1], [], [1]], found);         // equal points do not beat each other
-        Assert.Equal([[1, 2, 4], [4], [1, 4], [1, 2, 4], []], VariantFront.Dominators(points, [true, false]));
-        Assert.Empty(VariantFront.Dominators([], []));
-    }
-}
