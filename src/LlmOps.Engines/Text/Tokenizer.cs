@@ -89,6 +89,17 @@ public sealed class Tokenizer
         return [.. ids];
     }
 
+    /// <summary>Ids of a rendered conversation, as of the whole text, but that control tokens count only where the template wrote them: whoever types one gets its letters.</summary>
+    public int[] Encode(RenderedChat chat)
+    {
+        ArgumentNullException.ThrowIfNull(chat);
+        var (content, ids) = (chat.Content, new List<int>(chat.Text.Length / 3 + 4));
+        // Replacing lone surrogates keeps all places.
+        if (chat.Text.Length > 0)
+            pipeline.Encode(Characters.WithoutLoneSurrogates(chat.Text), (start, end) => !content.Any(c => c.Start < end && c.End > start), ids);
+        return [.. ids];
+    }
+
     /// <summary>The text of ids; bytes that are no valid UTF-8 become U+FFFD. Where text arrives token by token, see <see cref="IncrementalDecoder"/>.</summary>
     /// <param name="ids">Token ids; reserved ones have no text.</param>
     /// <param name="skipSpecial">Whether control tokens are left out rather than shown by name.</param>

@@ -34,16 +34,16 @@ internal sealed class AddedTokens
 
     /// <summary>Cuts a text into added tokens and the rest.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="specials">Whether control tokens count; their letters are passed over otherwise.</param>
+    /// <param name="specials">Whether a control token at a place (start, end) counts; its letters are passed over otherwise.</param>
     /// <returns>Parts in order with the id, or null for the rest.</returns>
-    public List<(int Start, int End, int? Id)> Split(string text, bool specials)
+    public List<(int Start, int End, int? Id)> Split(string text, Func<int, int, bool> specials)
     {
         var parts = new List<(int, int, int?)>();
         var rest = 0;
         for (var at = 0; Find(text, at) is (var start, { } token, var length); at = start + length)
         {
             var (from, to) = (start, start + length);
-            if ((token.Special && !specials) || (token.SingleWord && InsideWord(text, from, to)))
+            if ((token.Special && !specials(from, to)) || (token.SingleWord && InsideWord(text, from, to)))
                 continue;
             while (token.LeftStrip && from > rest && char.IsWhiteSpace(text[from - 1]))
                 from--;

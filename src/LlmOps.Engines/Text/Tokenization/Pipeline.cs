@@ -6,6 +6,8 @@ internal sealed class Pipeline
     public required TokenTable Tokens { get; init; }
     /// <summary>Added tokens looked for in the text as it comes.</summary>
     public required AddedTokens Raw { get; init; }
+    /// <summary>These and all control tokens.</summary>
+    public required AddedTokens RawAndControl { get; init; }
     /// <summary>Changes what is between them; null for none.</summary>
     public Normalizer? Normalizer { get; init; }
     /// <summary>Added tokens looked for afterwards.</summary>
@@ -25,23 +27,31 @@ internal sealed class Pipeline
     /// <param name="text">Text without lone surrogates.</param>
     /// <param name="specials">Whether control tokens written in the text count.</param>
     /// <param name="ids">Where to.</param>
-    public void Encode(string text, bool specials, List<int> ids)
+    public void Encode(string text, bool specials, List<int> ids) => Encode(text, Raw, (_, _) => specials, (_, _) => specials, ids);
+
+    /// <summary>Appends the ids of a text in which control tokens count at some places only; those that are looked for after normalization are looked for before it.</summary>
+    /// <param name="text">Text without lone surrogates.</param>
+    /// <param name="specials">Whether a control token at a place (start, end) counts.</param>
+    /// <param name="ids">Where to.</param>
+    public void Encode(string text, Func<int, int, bool> specials, List<int> ids) => Encode(text, RawAndControl, specials, (_, _) => false, ids);
+
+    private void Encode(string text, AddedTokens tokens, Func<int, int, bool> specials, Func<int, int, bool> normalizedSpecials, List<int> ids)
     {
-        if (Raw.IsEmpty)
+        if (tokens.IsEmpty)
         {
-            EncodeNormalized(text, true, specials, ids);
+            EncodeNormalized(text, true, normalizedSpecials, ids);
             return;
         }
-        foreach (var (start, end, id) in Raw.Split(text, specials))
+        foreach (var (start, end, id) in tokens.Split(text, specials))
         {
             if (id is { } added)
                 ids.Add(added);
             else
-                EncodeNormalized(start == 0 && end == text.Length ? text : text[start..end], start == 0, specials, ids);
+                EncodeNormalized(start == 0 && end == text.Length ? text : text[start..end], start == 0, normalizedSpecials, ids);
         }
     }
 
-    private void EncodeNormalized(string text, bool leads, bool specials, List<int> ids)
+    private void EncodeNormalized(string text, bool leads, Func<int, int, bool> specials, List<int> ids)
     {
         text = Normalizer?.Normalize(text) ?? text;
         if (text.Length == 0)

@@ -42,10 +42,12 @@ internal static class SentencePieceReader
         var (tokens, added) = TokenizerReader.Table(vocabulary, listed, names);
         var userDefined = vocabulary.Where(v => file.Pieces[v.Value].Kind == SentencePieceKind.UserDefined).Select(v => new AddedToken(v.Value, v.Key, Special: false)).ToList();
         var (bos, eos) = (Role(names.Bos, file.BosId), Role(names.Eos, file.EosId));
+        var raw = new AddedTokens(added.Where(a => a.Special || a.Id >= file.Pieces.Count).Select(a => (a.Content, a)));
         return new Pipeline
         {
             Tokens = tokens,
-            Raw = new AddedTokens(added.Where(a => a.Special || a.Id >= file.Pieces.Count).Select(a => (a.Content, a))),
+            Raw = raw,
+            RawAndControl = raw,
             Normalizer = new SentencePieceNormalizer(file.CharsMap.Length > 0 ? new CharsMap(file.CharsMap) : null, userDefined.Select(u => file.Pieces[u.Id].Text),
                 file.AddPrefix, file.RemoveExtraSpaces, file.EscapeSpaces, file.WhitespaceAsSuffix),
             // The unigram model finds user-defined pieces itself.

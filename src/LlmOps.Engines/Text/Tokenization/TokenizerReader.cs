@@ -45,6 +45,7 @@ internal static class TokenizerReader
     {
         Tokens = tokens,
         Raw = new AddedTokens(added.Where(a => !a.Normalized).Select(a => (a.Content, a))),
+        RawAndControl = new AddedTokens(added.Where(a => !a.Normalized || a.Special).Select(a => (a.Content, a))),
         Normalizer = normalizer,
         Normalized = new AddedTokens(added.Where(a => a.Normalized).Select(a => (normalizer?.Normalize(a.Content) ?? a.Content, a))),
         PreTokenizers = steps,
