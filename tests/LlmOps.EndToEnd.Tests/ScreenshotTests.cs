@@ -96,7 +96,7 @@ public sealed class ScreenshotTests
         var rag = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Rag).Select(d => d.Name).FirstAsync();
         List<(string, string)> pages =
         [
-            ("home", "/"), ("models", "/models"), ("model", $"/models/{model}"), ("version", $"/models/{model}/3"), ("datasets", "/datasets"),
+            ("home", "/"), ("models", "/models"), ("model", $"/models/{model}"), ("version", $"/models/{model}/3"), ("variants", $"/models/{model}/3?tab=variants"), ("plan", $"/plan?version={model}/3&hardware=cpu-desktop-8"), ("datasets", "/datasets"),
             ("dataset-version", $"/datasets/{datasets[0].Dataset!.Name}/1"), ("preference", $"/datasets/{preference}/1/prefer"), ("experiments", "/experiments"),
             ("experiment", $"/experiments/{experiment}"), ("run", $"/runs/{runs[0]}"), ("runs-compare", $"/runs/compare?ids={string.Join(',', runs.Take(3))}"), ("pipelines", "/pipelines"),
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),

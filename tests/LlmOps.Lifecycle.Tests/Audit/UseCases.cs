@@ -26,6 +26,23 @@ internal static class UseCases
 
     public static IReadOnlyDictionary<string, UseCase> All { get; } = new Dictionary<string, UseCase>
     {
+        ["import a checkpoint"] = new("ImportModel.ImportAsync", "create model-version", Alice, p =>
+        {
+            var folder = Path.Combine(p.Folder, "checkpoint");
+            TinyModels.WriteLlama(folder);
+            return Act(a => p.Get<ImportModel>().ImportAsync("imported", folder, "MIT", "", a));
+        }),
+        ["import a checkpoint from a zip file"] = new("ImportModel.ImportZipAsync", "create model-version", Alice, p =>
+        {
+            var folder = Path.Combine(p.Folder, "zipped");
+            TinyModels.WriteLlama(folder);
+            System.IO.Compression.ZipFile.CreateFromDirectory(folder, folder + ".zip");
+            return Act(async a =>
+            {
+                await using var zip = File.OpenRead(folder + ".zip");
+                await p.Get<ImportModel>().ImportZipAsync("imported", zip, "MIT", "", a);
+            });
+        }),
         ["measure this machine"] = new("MeasureMachine.MeasureAsync", "measure machine", Alice, p => Act(a => p.Get<MeasureMachine>().MeasureAsync(a))),
         ["define a pipeline"] = new("StartPipeline.DefineAsync", "define pipeline", Alice, p => Act(a => p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", a))),
         ["start a pipeline"] = new("StartPipeline.StartAsync", "start pipeline-run", Alice, async p =>
