@@ -19,7 +19,7 @@ internal sealed class QdqPlan
     private readonly Dictionary<string, List<NodeProto>> readers = [];
     private readonly HashSet<string> outputs, captured;
 
-    public QdqPlan(GraphRewrite rewrite, IReadOnlyList<string> opTypes)
+    public QdqPlan(GraphRewrite rewrite, IReadOnlyList<string> opTypes, bool depthwise)
     {
         var graph = rewrite.Model.Proto.Graph;
         outputs = [.. graph.Output.Select(o => o.Name)];
@@ -27,7 +27,7 @@ internal sealed class QdqPlan
         foreach (var node in graph.Node)
             foreach (var input in node.Input.Where(i => i.Length > 0).Distinct())
                 (readers.TryGetValue(input, out var list) ? list : readers[input] = []).Add(node);
-        Nodes = [.. rewrite.Kept(graph.Node.Where(n => n.Domain is "" or "ai.onnx" && opTypes.Contains(n.OpType)), n => n).Select(n => Of(rewrite, n)).OfType<QdqNode>()];
+        Nodes = [.. rewrite.Kept(graph.Node.Where(n => n.Domain is "" or "ai.onnx" && opTypes.Contains(n.OpType)), n => n).Select(n => Of(rewrite, n, depthwise)).OfType<QdqNode>()];
 
         var fed = Nodes.SelectMany(n => n.Inputs).ToHashSet();
         // An integer convolution and an integer sum need a range for what they give; a product can give floats.
@@ -50,7 +50,7 @@ internal sealed class QdqPlan
     private string ResultOf(NodeProto node) =>
         !outputs.Contains(node.Output[0]) && !captured.Contains(node.Output[0]) && Readers(node.Output[0]).ToList() is [{ OpType: "Relu" or "Clip" } next] ? next.Output[0] : node.Output[0];
 
-    private static QdqNode? Of(GraphRewrite rewrite, NodeProto node)
+    private static QdqNode? Of(GraphRewrite rewrite, NodeProto node, bool depthwise)
     {
         bool Constant(int input) => node.Input.Count > input && rewrite.Model.Initializers.ContainsKey(node.Input[input]);
         if (node.OpType is "Add" or "Mul")
@@ -63,7 +63,7 @@ internal sealed class QdqPlan
         if (node.Input.Count > 2 && node.Input[2].Length > 0 && bias is null)
             return Skip("its bias is not constant");
         if (node.OpType == "Conv")
-            return new(node, weight, 0, bias);
+            return depthwise || node.Integer("group", 1) == 1 || weight.Dims[1] > 1 ? new(node, weight, 0, bias) : Skip("it is depthwise");
         var outputsFirst = node.Integer("transB", 0) == 1;
         if (node.Integer("transA", 0) == 1 || node.Real("alpha", 1) != 1 || (bias is not null && node.Real("beta", 1) != 1))
             return Skip("it transposes its activations or scales its sum");
