@@ -23,6 +23,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, ExportOnnxHandler>();
         services.AddSingleton<IJobHandler, OptimizeGraphHandler>();
         services.AddSingleton<IJobHandler, QuantizeHandler>();
+        services.AddSingleton<IJobHandler, SearchVariantHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
         services.AddSingleton<IJobHandler, BuildIndexHandler>();

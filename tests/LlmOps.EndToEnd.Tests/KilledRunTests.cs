@@ -70,7 +70,13 @@ public sealed class KilledRunTests
         Assert.Equal(PipelineState.Succeeded, run.State);
         Assert.All(run.Stages, s => Assert.Equal(StageState.Succeeded, s.State));
         Assert.Equal(["align", "fine-tune", "pretrain"], await db.ModelVersions.Select(v => v.Stage).OrderBy(s => s).ToListAsync());
-        Assert.Equal(["fp32", "fp32-optimized", "int4", "int8"], await db.ModelVariants.Select(v => v.Name).OrderBy(s => s).ToListAsync());
+        // Eleven of the stage quantize, two of export and optimisation, and the best of the search, whose name says what it is.
+        var variants = await db.ModelVariants.OrderBy(v => v.Name).ToListAsync();
+        string[] named = ["bf16", "fp16", "fp32", "fp32-optimized", "int4", "int4-awq", "int4-gptq", "int4-mixed", "int4-prefill", "int8", "int8-blocks", "int8-smooth", "int8-static"];
+        Assert.Equal(named.Length + 1, variants.Count);
+        var best = Assert.Single(variants, v => !named.Contains(v.Name));
+        Assert.Contains("\"stopped\":", best.ReportJson, StringComparison.Ordinal);
+        Assert.Contains("\"meanKld\":", variants.Single(v => v.Name == "int4-awq").ReportJson, StringComparison.Ordinal);
         Assert.Equal(3, await db.DatasetVersions.CountAsync());
         Assert.Equal(3, await db.Runs.CountAsync());
         Assert.Equal(1, await db.IndexBuilds.CountAsync());

@@ -17,9 +17,9 @@ public sealed class TextGenerator : IDisposable
     // Not a lock: an enumerator may be advanced from different threads, as asynchronous callers do.
     private readonly SemaphoreSlim turn = new(1, 1);
 
-    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer, SessionSettings settings, long fileBytes)
+    private TextGenerator(DecoderSession decoder, Tokenizer tokenizer, PromptFormat format, SessionSettings settings, long fileBytes)
     {
-        (this.decoder, this.fileBytes) = (decoder, fileBytes);
+        (this.decoder, this.fileBytes, Format) = (decoder, fileBytes, format);
         cached = new CachedDecoder(decoder, settings.PrefixCacheBytes);
         Tokenizer = tokenizer;
         trie = new(() => new(tokenizer.VocabularySize, id => tokenizer.IsSpecial(id) ? [] : tokenizer.Bytes(id), [Config.EosTokenId, .. tokenizer.EndIds]));
@@ -27,6 +27,9 @@ public sealed class TextGenerator : IDisposable
 
     /// <summary>The tokenizer of the folder.</summary>
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>How the model wants its prompts.</summary>
+    public PromptFormat Format { get; }
 
     /// <summary>The configuration of the folder.</summary>
     public ModelConfig Config => decoder.Config;
@@ -41,9 +44,10 @@ public sealed class TextGenerator : IDisposable
     {
         settings ??= new();
         var tokenizer = Tokenizer.Load(folder);
+        var format = PromptFormat.Load(folder, tokenizer);
         var decoder = DecoderSession.Open(folder, settings);
         if (tokenizer.VocabularySize <= decoder.Config.VocabSize)
-            return new(decoder, tokenizer, settings, FileBytes(folder));
+            return new(decoder, tokenizer, format, settings, FileBytes(folder));
         decoder.Dispose();
         throw new InvalidModelException($"The tokenizer knows {tokenizer.VocabularySize} tokens, the model only {decoder.Config.VocabSize}.");
     }
@@ -71,7 +75,7 @@ public sealed class TextGenerator : IDisposable
         : throw new InvalidModelException($"There is no folder '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
 
     /// <summary>Continues the prompt; the tokens come as they are made, those of several continuations in turn.</summary>
-    /// <param name="prompt">Token ids, rendered by <see cref="PromptTemplate"/>.</param>
+    /// <param name="prompt">Token ids, rendered by <see cref="Format"/>.</param>
     /// <param name="options">How to choose tokens and when to stop.</param>
     /// <param name="ct">Ends a step under way, too; the generator stays usable.</param>
     /// <exception cref="ArgumentException">The prompt is empty, fills the context, or has unknown tokens; or an option is out of range.</exception>

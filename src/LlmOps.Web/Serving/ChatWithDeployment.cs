@@ -37,7 +37,7 @@ public sealed class ChatWithDeployment(ReadServing serving, ServedModels served,
             await model.Turn.WaitAsync(ct);
             try
             {
-                var (prompt, dropped) = Prompt(model.Generator, turns);
+                var (prompt, dropped) = Prompt(model.Generator, turns, time.GetUtcNow());
                 made.InputTokens = prompt.Length;
                 made.Dropped = dropped;
                 made.Step = trace.Begin($"{revision.Version}:{revision.Variant}", "generation", turns[^1].Content);
@@ -78,12 +78,12 @@ public sealed class ChatWithDeployment(ReadServing serving, ServedModels served,
     }
 
     /// <summary>Leaves the oldest exchanges out until the rest fits with room for an answer; the last question alone has to fit.</summary>
-    private static (int[] Prompt, int Dropped) Prompt(TextGenerator generator, IReadOnlyList<ChatTurn> turns)
+    private static (int[] Prompt, int Dropped) Prompt(TextGenerator generator, IReadOnlyList<ChatTurn> turns, DateTimeOffset now)
     {
         var context = generator.Config.MaxPositionEmbeddings;
         for (var from = 0; ; from++)
         {
-            var prompt = PromptTemplate.Chat(generator.Tokenizer, [.. turns.Skip(from)]);
+            var prompt = generator.Format.Chat([.. turns.Skip(from)], now);
             if (prompt.Length <= context * 3 / 4 || (from == turns.Count - 1 && prompt.Length < context))
                 return (prompt, from);
             if (from == turns.Count - 1)

@@ -8,7 +8,7 @@ namespace LlmOps.Worker.Evaluation;
 public sealed record RowTask(string Task, Func<CancellationToken, IReadOnlyList<RowScore>> Measure);
 
 /// <summary>Scores rows with any causal model: the same arithmetic for the training framework and for ONNX Runtime.</summary>
-public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, Guid run)
+public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, PromptFormat format, Guid run)
 {
     private readonly SequenceScorer scorer = new(model);
 
@@ -26,7 +26,7 @@ public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, Guid run)
 
     private List<RowScore> CorpusBits(IReadOnlyList<KeyedRow<CorpusText>> rows, CancellationToken ct)
     {
-        var scores = scorer.Score([.. rows.Select(r => new ScoreRequest(Fit(PromptTemplate.Document(tokenizer, r.Row.Text)), 1))], null, ct);
+        var scores = scorer.Score([.. rows.Select(r => new ScoreRequest(Fit(format.Document(r.Row.Text)), 1))], null, ct);
         return [.. rows.Zip(scores, (row, score) => Bits(EvaluationTasks.Corpus, row.Key, score, row.Row.Text, null))];
     }
 
@@ -58,8 +58,8 @@ public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, Guid run)
 
     private List<RowScore> ExactMatches(IReadOnlyList<KeyedRow<PromptCompletion>> rows, CancellationToken ct)
     {
-        var longest = rows.Max(r => PromptTemplate.Completion(tokenizer, r.Row.Completion).Length) + 2;
-        var answers = GreedyAnswers.Generate(model, tokenizer, [.. rows.Select(r => PromptTemplate.Prompt(tokenizer, r.Row.Prompt))], longest, ct);
+        var longest = rows.Max(r => format.Completion(r.Row.Completion).Length) + 2;
+        var answers = GreedyAnswers.Generate(model, tokenizer, [.. rows.Select(r => format.Prompt(r.Row.Prompt))], longest, ct);
         return [.. rows.Zip(answers, (row, answer) => new RowScore
         {
             EvaluationRunId = run, Task = EvaluationTasks.ExactMatch.Name, RowKey = row.Key, Value = AnswerText.ExactMatch(answer, row.Row.Completion) ? 1 : 0,
@@ -69,8 +69,8 @@ public sealed class RowTasks(ICausalModel model, Tokenizer tokenizer, Guid run)
 
     private ScoreRequest Request(string prompt, string completion)
     {
-        var head = PromptTemplate.Prompt(tokenizer, prompt);
-        return new(Fit([.. head, .. PromptTemplate.Completion(tokenizer, completion)]), head.Length);
+        var head = format.Prompt(prompt);
+        return new(Fit([.. head, .. format.Completion(completion)]), head.Length);
     }
 
     /// <summary>Cut at the end: what is longer than the model's context is scored as far as the model can see.</summary>

@@ -110,7 +110,8 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
 
         using (ICausalModel model = form.Name == Checkpoint ? CheckpointModel.Load(form.Folder) : OnnxCausalModel.Load(form.Folder))
         {
-            var tasks = new RowTasks(model, Tokenizer.Load(form.Folder), run.Id);
+            var tokenizer = Tokenizer.Load(form.Folder);
+            var tasks = new RowTasks(model, tokenizer, PromptFormat.Load(form.Folder, tokenizer), run.Id);
             var steps = tasks.All(rows).ToList();
             for (var i = 0; i < steps.Count; i++)
             {

@@ -24,28 +24,6 @@ public sealed record OptimizeGraphParameters : StageParameters
     public int Repeats { get; init; } = 5;
 }
 
-public sealed record QuantizeParameters : StageParameters
-{
-    [Field("Version whose variant is quantized.", Required = true, Reference = true)]
-    public string Version { get; init; } = "";
-    [Field("Variant to start from.")]
-    public string Variant { get; init; } = "fp32";
-    [Field("Variants to make.", Allowed = ["int8", "int4"])]
-    public IReadOnlyList<string> Methods { get; init; } = ["int8", "int4"];
-    [Field("Weights that share one scale in 4-bit.", Min = 16, Max = 256)]
-    public int BlockSize { get; init; } = 32;
-    [Field("One scale for each output channel in int8.")]
-    public bool PerChannel { get; init; } = true;
-
-    public override IEnumerable<FieldProblem> Problems()
-    {
-        if (!System.Numerics.BitOperations.IsPow2(BlockSize))
-            yield return new("block_size", $"{BlockSize} is no power of two. Allowed: 16, 32, 64, 128, 256.");
-        if (Methods.Count == 0)
-            yield return new("methods", "the list is empty: nothing would be made.");
-    }
-}
-
 public sealed record EvaluateParameters : StageParameters
 {
     [Field("Version to measure.", Required = true, Reference = true)]
