@@ -12,7 +12,7 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
     {
         var baseline = PeakMemory();
         var clock = Stopwatch.StartNew();
-        using var generator = TextGenerator.Load(request.Folder, new SessionSettings(request.Threads, OptimizationLevel: request.OptimizationLevel));
+        using var generator = TextGenerator.Load(request.Folder, new SessionSettings(request.Threads, OptimizationLevel: request.OptimizationLevel) { PrefixCacheBytes = 0 });
         var load = clock.Elapsed.TotalMilliseconds;
         if (request.PromptTokens + request.NewTokens > generator.Config.MaxPositionEmbeddings)
             throw new ArgumentException($"{request.PromptTokens} prompt and {request.NewTokens} new tokens do not fit into the context of {generator.Config.MaxPositionEmbeddings}.");

@@ -6,7 +6,7 @@ public sealed record FitPlan(ModelShape Model, Hardware Hardware, Workload Workl
 /// <summary>
 /// Predicts memory, speed and time to the first token by the roofline model (Williams, Waterman, Patterson 2009): a step takes the longer of
 /// reading its bytes and doing its arithmetic, and a fixed time for each layer's calls. The shares of the peaks that are reached are those of
-/// ONNX Runtime on a 135M decoder, 2 threads (fp32 0.9 and int8 0.44 of the peaks, 4 bits 0.25 of int8's, 70 µs of calls a layer); the shares on
+/// ONNX Runtime on a 135M decoder, 2 threads (fp32 0.9 and int8 0.44 of the peaks, 4 bits 0.25 of int8's, 250 µs of calls a layer, as threads sleep between them by default; 70 µs where they spin); the shares on
 /// graphics processors are assumptions until <see cref="PlanCheck"/> has something to compare with.
 /// </summary>
 public static class FitPlanner
@@ -14,7 +14,7 @@ public static class FitPlanner
     /// <summary>A .NET process with ONNX Runtime and nothing loaded; and a CUDA context with its libraries' workspaces (an assumption).</summary>
     internal const long CpuRuntimeBytes = 80_000_000, GpuRuntimeBytes = 800_000_000;
     /// <summary>Calls of about twelve nodes a layer.</summary>
-    internal const double CpuSecondsPerLayer = 70e-6, GpuSecondsPerLayer = 30e-6;
+    internal const double CpuSecondsPerLayer = 250e-6, GpuSecondsPerLayer = 30e-6;
     // A data sheet's peak is for one access pattern; reading weights in order reaches about four fifths of it.
     internal const double DataSheetBandwidthShare = 0.8;
     internal const double GpuComputeShare = 0.5;

@@ -17,7 +17,7 @@ public static class MachineProbe
     private const int BytesPerThread = 256 << 20;
     // Some milliseconds each: shorter than the time that a busy machine gives a thread before it takes it away.
     private const int BytesPerRound = 32 << 20, StepsPerRound = 250_000, MostRounds = 200;
-    private const double QuietShare = 0.7;
+    private const double QuietShare = 0.5;
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
     /// <summary>Takes about a second, up to three where other programs run.</summary>
@@ -31,8 +31,8 @@ public static class MachineProbe
         var cores = threads == 0 ? Environment.ProcessorCount : threads;
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var bytes = bytesPerThread == 0 ? (int)Math.Min(BytesPerThread, memory / 4 / cores) : bytesPerThread;
-        var (clock, busy) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var bandwidth = Bandwidth(cores, Math.Max(bytes, 1 << 20) / 64 * 64, ct);
+        var (clock, busy) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var fp32 = Arithmetic(cores, ct);
         var share = (Environment.CpuUsage.TotalTime - busy) / (clock.Elapsed * cores);
         var (ratio, note) = Int8PerFp32();

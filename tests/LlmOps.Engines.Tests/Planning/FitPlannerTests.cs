@@ -87,14 +87,14 @@ public sealed class FitPlannerTests
         Assert.Equal(2080, plan.WorkspaceBytes);    // t = 4: 4·4·(4·8 + 2·8 + 2·4 + 2·16) + 4·max(2·4·4, 2·2·10) + 4·4·32
         Assert.Equal(6816 + 1280 + 2080 + 80_000_000, plan.TotalBytes);
         Assert.Equal((950_000_000 - 6816 - 2080 - 80_000_000) / 640, plan.MaxUsers);
-        // Read (5792 + 1280)/1e6 = 7.072 ms; work 2·3456/0.9e6 = 7.68 ms; calls 2·70 µs.
-        Assert.Equal(2 / 7.82e-3, plan.DecodeTokensPerSecond, 1e-6);
-        Assert.Equal(1 / 7.82e-3, plan.DecodeTokensPerSecondPerUser, 1e-6);
+        // Read (5792 + 1280)/1e6 = 7.072 ms; work 2·3456/0.9e6 = 7.68 ms; calls 2·250 µs.
+        Assert.Equal(2 / 8.18e-3, plan.DecodeTokensPerSecond, 1e-6);
+        Assert.Equal(1 / 8.18e-3, plan.DecodeTokensPerSecondPerUser, 1e-6);
         Assert.Equal(Bound.Compute, plan.DecodeBound);
         Assert.Equal(2, plan.SaturationUsers);      // 5.792 ms / (3.84 − 0.64) ms = 1.81
-        // 4·(2816 + 4·2·8·2)/0.9e6 = 13.0844 ms, more than reading 5.792 ms; calls 0.14 ms.
-        Assert.Equal(13.2244e-3, plan.FirstTokenSeconds, 1e-6);
-        Assert.Equal(4 / 13.22444444e-3, plan.PrefillTokensPerSecond, 1e-3);
+        // 4·(2816 + 4·2·8·2)/0.9e6 = 13.0844 ms, more than reading 5.792 ms; calls 0.5 ms.
+        Assert.Equal(13.5844e-3, plan.FirstTokenSeconds, 1e-6);
+        Assert.Equal(4 / 13.58444444e-3, plan.PrefillTokensPerSecond, 1e-3);
         Assert.Equal(2 * plan.FirstTokenSeconds, plan.LastFirstTokenSeconds, 1e-12);
     }
 
@@ -102,10 +102,10 @@ public sealed class FitPlannerTests
     public void Plan_IsBoundByMemory_WhenArithmeticIsFast()
     {
         var plan = FitPlanner.Plan(WeightPrecision.Int8, Tiny, Slow with { Fp32OperationsPerSecond = 1e12, Int8OperationsPerSecond = 1e12 }, new(Users: 1, Context: 10, Prompt: 4));
-        Assert.Equal(1 / (3.008e-3 + 0.14e-3), plan.DecodeTokensPerSecond, 1e-4);   // (2368 + 640)/1e6
+        Assert.Equal(1 / (3.008e-3 + 0.5e-3), plan.DecodeTokensPerSecond, 1e-4);   // (2368 + 640)/1e6
         Assert.Equal(Bound.Memory, plan.DecodeBound);
         Assert.Null(plan.SaturationUsers);          // a user's cache takes longer than his arithmetic
-        Assert.Equal(2.508e-3, plan.FirstTokenSeconds, 1e-9);
+        Assert.Equal(2.868e-3, plan.FirstTokenSeconds, 1e-9);
         Assert.Equal(Bound.Memory, plan.PrefillBound);
     }
 
