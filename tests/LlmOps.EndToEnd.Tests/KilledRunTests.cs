@@ -76,7 +76,7 @@ public sealed class KilledRunTests
         Assert.Equal(named.Length + 1, variants.Count);
         var best = Assert.Single(variants, v => !named.Contains(v.Name));
         Assert.Contains("\"stopped\":", best.ReportJson, StringComparison.Ordinal);
-        Assert.Contains("\"meanKld\":", variants.Single(v => v.Name == "int4-awq").ReportJson, StringComparison.Ordinal);
+        Assert.Contains("\"mean_kld\":", variants.Single(v => v.Name == "int4-awq").ReportJson, StringComparison.Ordinal);
         Assert.Equal(3, await db.DatasetVersions.CountAsync());
         Assert.Equal(3, await db.Runs.CountAsync());
         Assert.Equal(1, await db.IndexBuilds.CountAsync());

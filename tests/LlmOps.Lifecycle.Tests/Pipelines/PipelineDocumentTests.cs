@@ -40,7 +40,7 @@ public sealed class PipelineDocumentTests
     [InlineData(Import + "  - { name: b, kind: train-tokenizer, with: { corpus: \"${data.corpus}\", vocabulary_size: many } }", "stages[1].with.vocabulary_size", "'many' is not a whole number")]
     [InlineData("  - { name: a, kind: align, with: { version: m/1, preferences: p/1, beta: .nan } }", "stages[0].with.beta", "is not a number")]
     [InlineData("  - { name: a, kind: import-data, with: { source: d, name: f, on_bad_row: ignore } }", "stages[0].with.on_bad_row", "'ignore' is not allowed. Allowed: refuse, quarantine")]
-    [InlineData("  - { name: a, kind: quantize, with: { version: m/1, methods: [int8, int2] } }", "stages[0].with.methods", "'int2' is not allowed. Allowed: int8, int4")]
+    [InlineData("  - { name: a, kind: quantize, with: { version: m/1, methods: [int8, int3] } }", "stages[0].with.methods", "'int3' is not allowed. Allowed: int8, int8-smooth, int8-static, int8-blocks, int4, int4-prefill, int4-refit, int4-mixed, int4-awq, int4-gptq, int2-awq, fp16, bf16")]
     [InlineData("  - { name: a, kind: quantize, with: { version: m/1, per_channel: maybe } }", "stages[0].with.per_channel", "neither true nor false")]
     [InlineData("  - { name: a, kind: quantize, with: { version: [m/1] } }", "stages[0].with.version", "one value is expected")]
     [InlineData("  - { name: a, kind: import-data, with: { source: d } }", "stages[0].with.name", "'name' is missing")]
