@@ -70,13 +70,28 @@ internal sealed class DecoderWeights(CheckpointFolder checkpoint, OnnxWriter wri
             {
                 ct.ThrowIfCancellationRequested();
                 var values = Panel((int)Math.Min(PanelValues, count - start));
-                checkpoint.Weights.ReadFloat32(source, start, values);
-                CheckpointFolder.EnsureFinite(source, values);
-                if (plus != 0)
-                    TensorPrimitives.Add(values, plus, values);
+                Read(source, start, values.Length, plus);
                 Write(stream, values);
             }
         }));
+    }
+
+    // Into the panel, in parallel: a table of embeddings is the largest tensor of many models.
+    private void Read(string source, long start, int count, float plus)
+    {
+        const int part = PanelValues / 16;
+        var finite = true;
+        Parallel.For(0, (count + part - 1) / part, i =>
+        {
+            var values = panel.AsSpan(i * part, Math.Min(part, count - i * part));
+            checkpoint.Weights.ReadFloat32(source, start + i * part, values);
+            if (!float.IsFinite(TensorPrimitives.Sum<float>(values)))
+                finite = false;
+            if (plus != 0)
+                TensorPrimitives.Add(values, plus, values);
+        });
+        if (!finite)
+            throw CheckpointFolder.NotFinite(source);
     }
 
     // PyTorch keeps [out, in]; MatMul wants [in, out].

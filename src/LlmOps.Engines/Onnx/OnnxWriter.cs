@@ -15,7 +15,7 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
     // Page alignment lets ONNX Runtime map each tensor instead of copying it.
     private const int Alignment = 4096;
     private readonly HashSet<string> constants = [];
-    private FileStream? data;
+    private WriteBehindFile? data;
 
     public TensorProto Write<T>(string name, int type, long[] dims, ReadOnlySpan<T> values) where T : unmanaged =>
         WriteBytes(name, type, dims, MemoryMarshal.AsBytes(values));
@@ -67,16 +67,16 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
         Refer(tensor, place, length);
     }
 
-    private FileStream Place(TensorProto tensor, long length)
+    private WriteBehindFile Place(TensorProto tensor, long length)
     {
         var target = Open();
         Refer(tensor, target.Position, length);
         return target;
     }
 
-    private FileStream Open()
+    private WriteBehindFile Open()
     {
-        data ??= new FileStream(Path.Combine(folder, dataFile), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
+        data ??= new WriteBehindFile(Path.Combine(folder, dataFile));
         data.Write(new byte[(Alignment - data.Position % Alignment) % Alignment]);
         return data;
     }
@@ -103,7 +103,7 @@ internal sealed class OnnxWriter(string folder, string fileName = OnnxModel.File
     /// <summary>Writes the graph file; weights are on disk before the graph that refers to them.</summary>
     public void Save(ModelProto model)
     {
-        data?.Flush(flushToDisk: true);
+        data?.FlushToDisk();
         using var file = new FileStream(Path.Combine(folder, fileName), FileMode.CreateNew, FileAccess.Write);
         model.WriteTo(file);
         file.Flush(flushToDisk: true);
