@@ -48,7 +48,7 @@ public sealed class QuantizeHandler(ArtifactStore artifacts, DatasetFiles files,
     }
 
     public static string Words(string name, ComparisonReport c) => FormattableString.Invariant(
-        $"{name} on {c.Rows} held-out texts ({c.Positions:N0} tokens): mean KLD {c.MeanKld.Value:0.0000} [{c.MeanKld.Low:0.0000}, {c.MeanKld.High:0.0000}], same most likely token {c.SameTop.Value:P1}, bits per byte {c.DeltaBitsPerByte.Value:+0.0000;-0.0000} [{c.DeltaBitsPerByte.Low:+0.0000;-0.0000}, {c.DeltaBitsPerByte.High:+0.0000;-0.0000}].");
+        $"{name} on {c.Rows} held-out texts ({c.Positions:N0} tokens): mean KLD {c.MeanKld.Value:0.0000} [{c.MeanKld.Low:0.0000}, {c.MeanKld.High:0.0000}], same most likely token {c.SameTop.Value:P1}, bits per byte {c.DeltaBitsPerByte.Value:+0.0000;-0.0000;0.0000} [{c.DeltaBitsPerByte.Low:+0.0000;-0.0000;0.0000}, {c.DeltaBitsPerByte.High:+0.0000;-0.0000;0.0000}].");
 
     private static QuantizationReport Run(QuantizationMethod method, QuantizationPass pass, string source, string target, CancellationToken ct)
     {

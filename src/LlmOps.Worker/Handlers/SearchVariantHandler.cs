@@ -34,8 +34,8 @@ public sealed class SearchVariantHandler(ArtifactStore artifacts, DatasetFiles f
         var progress = new Progress<double>(done => job.Report(0.95 * done, "trying candidates"));
         var report = await Task.Run(() => search.Run(source, Directory.CreateDirectory(Path.Combine(job.WorkFolder, "search")).FullName, texts.HeldOut, progress, ct), ct);
         foreach (var candidate in report.Candidates)
-            job.Log(candidate.Comparison is { } comparison ? $"{QuantizeHandler.Words(candidate.Name, comparison)} {comparison.VariantBytes:N0} bytes. {candidate.Verdict}{(candidate.OnFront ? ", on the Pareto front" : "")}." : $"{candidate.Name}: {candidate.Note}");
-        job.Log($"{report.Goal} Best: {report.Best ?? "none"}. {report.Stopped}");
+            job.Log(candidate.Comparison is { } comparison ? $"{QuantizeHandler.Words(candidate.Name, comparison)} {comparison.VariantBytes:N0} bytes; goal {candidate.Verdict?.ToString().ToLowerInvariant() ?? "not asked"}{(candidate.OnFront ? ", on the Pareto front" : "")}." : $"{candidate.Name}: {candidate.Note}");
+        job.Log($"Goal: {report.Goal}. Best: {report.Best ?? "none"}. {report.Stopped}");
         if (report.Best is null)
         {
             await job.RefuseAsync(_ => Task.CompletedTask, $"No candidate meets the goal ({report.Goal}). {report.Stopped} The log has what each one measured.", ct);
