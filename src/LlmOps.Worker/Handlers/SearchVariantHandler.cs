@@ -1,4 +1,5 @@
 using LlmOps.Engines.Benchmarking;
+using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Quantization;
 using LlmOps.Engines.Quantization.Search;
 using LlmOps.Lifecycle;
@@ -11,6 +12,12 @@ using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
 
 namespace LlmOps.Worker.Handlers;
+
+/// <summary>What a search tried, as the best variant's report keeps it.</summary>
+public sealed record SearchSummary(string Goal, string? Best, string Stopped, double Seconds, IReadOnlyList<SearchedCandidate> Candidates);
+
+/// <summary>One candidate. Speeds have one value for each fresh process; the source has no verdict, and what was not made has no measures.</summary>
+public sealed record SearchedCandidate(string Name, GoalVerdict? Verdict, bool OnFront, string Note, long? VariantBytes, Estimate? Kld, Estimate? Delta, double[]? DecodeTokensPerSecond, double[]? PrefillTokensPerSecond);
 
 /// <summary>Candidates are kept in the job's folder under a hash of what made them: a job that was killed measures only what is missing.</summary>
 public sealed class SearchVariantHandler(ArtifactStore artifacts, DatasetFiles files, Hints hints) : IJobHandler
@@ -82,9 +89,6 @@ public sealed class SearchVariantHandler(ArtifactStore artifacts, DatasetFiles f
     // A candidate's name is for people, "AWQ 4-bit block 32, head 8"; a variant's stands in addresses.
     private static string Slug(string name) => string.Join('-', name.ToLowerInvariant().Split([' ', ',', '/', '.'], StringSplitOptions.RemoveEmptyEntries));
 
-    private static object Summary(SearchReport report) => new
-    {
-        report.Goal, report.Best, report.Stopped, report.Seconds,
-        Candidates = report.Candidates.Select(c => new { c.Name, c.Verdict, c.OnFront, c.Note, c.Comparison?.VariantBytes, Kld = c.Comparison?.MeanKld, Delta = c.Comparison?.DeltaBitsPerByte, c.Speed?.DecodeTokensPerSecond, c.Speed?.PrefillTokensPerSecond }),
-    };
+    private static SearchSummary Summary(SearchReport report) => new(report.Goal, report.Best, report.Stopped, report.Seconds,
+        [.. report.Candidates.Select(c => new SearchedCandidate(c.Name, c.Verdict, c.OnFront, c.Note, c.Comparison?.VariantBytes, c.Comparison?.MeanKld, c.Comparison?.DeltaBitsPerByte, c.Speed?.DecodeTokensPerSecond, c.Speed?.PrefillTokensPerSecond))]);
 }
