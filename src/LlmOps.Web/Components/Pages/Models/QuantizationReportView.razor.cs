@@ -51,8 +51,8 @@ public sealed partial class QuantizationReportView
             yield return new("Size", Display.Bytes(after), before > 0 ? $"{Display.Percent((double)after / before, 1)} of {Display.Bytes(before)}" : null, null, "–");
             if (Report is { } r)
             {
-                yield return new("Logits, relative L2", Display.Percent(r.RelativeL2, 2), null, null, "random tokens");
-                yield return new("Same most likely token", Display.Percent(r.ArgmaxAgreement, 1), null, null, "random tokens");
+                yield return new("Logits, relative L2, random tokens", Display.Percent(r.RelativeL2, 2), null, null, "–");
+                yield return new("Same most likely token, random tokens", Display.Percent(r.ArgmaxAgreement, 1), null, null, "–");
                 yield return new("Products quantized", Display.Count(r.Quantized), $"{Display.Count(r.Skipped)} left in floating point", null, "–");
                 if (r.Seconds > 0)
                     yield return new("Time to make", Display.Duration(1000 * r.Seconds), null, null, "–");
