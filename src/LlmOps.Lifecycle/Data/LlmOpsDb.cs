@@ -7,6 +7,7 @@ using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using Microsoft.AspNetCore.Identity;
@@ -34,15 +35,29 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<PipelineRun> PipelineRuns => Set<PipelineRun>();
     public DbSet<StageRun> StageRuns => Set<StageRun>();
     public DbSet<Schedule> Schedules => Set<Schedule>();
+    public DbSet<ScheduleFiring> ScheduleFirings => Set<ScheduleFiring>();
+    public DbSet<AlertRule> AlertRules => Set<AlertRule>();
+    public DbSet<Notification> Notifications => Set<Notification>();
+    public DbSet<Incident> Incidents => Set<Incident>();
     public DbSet<Job> Jobs => Set<Job>();
     public DbSet<JobLogLine> JobLog => Set<JobLogLine>();
     public DbSet<WorkerNode> Workers => Set<WorkerNode>();
     public DbSet<EvaluationSuite> EvaluationSuites => Set<EvaluationSuite>();
+    public DbSet<SuiteVersion> SuiteVersions => Set<SuiteVersion>();
+    public DbSet<Judge> Judges => Set<Judge>();
+    public DbSet<JudgeCalibration> JudgeCalibrations => Set<JudgeCalibration>();
+    public DbSet<ContaminationReport> ContaminationReports => Set<ContaminationReport>();
     public DbSet<EvaluationRun> EvaluationRuns => Set<EvaluationRun>();
     public DbSet<EvaluationMetric> EvaluationMetrics => Set<EvaluationMetric>();
     public DbSet<RowScore> RowScores => Set<RowScore>();
     public DbSet<GateDecision> GateDecisions => Set<GateDecision>();
+    public DbSet<GatePolicy> GatePolicies => Set<GatePolicy>();
     public DbSet<ApprovalRequest> Approvals => Set<ApprovalRequest>();
+    public DbSet<ApprovalSignature> ApprovalSignatures => Set<ApprovalSignature>();
+    public DbSet<ApprovalComment> ApprovalComments => Set<ApprovalComment>();
+    public DbSet<Delegation> Delegations => Set<Delegation>();
+    public DbSet<Attestation> Attestations => Set<Attestation>();
+    public DbSet<SigningKey> SigningKeys => Set<SigningKey>();
     public DbSet<Deployment> Deployments => Set<Deployment>();
     public DbSet<Revision> Revisions => Set<Revision>();
     public DbSet<KnowledgeBase> KnowledgeBases => Set<KnowledgeBase>();
@@ -52,6 +67,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<ApiToken> ApiTokens => Set<ApiToken>();
     public DbSet<SetupLink> SetupLinks => Set<SetupLink>();
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
+    public DbSet<AuditHead> AuditHeads => Set<AuditHead>();
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configuration)
     {
@@ -64,6 +80,13 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         configuration.Properties<StageState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<ApprovalState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<Verdict>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<RowState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<PromotionKind>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<SignatureDecision>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<OverlapPolicy>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<CatchUpPolicy>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<FiringOutcome>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<NotificationState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DatasetKind>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DeploymentKind>().HaveConversion<string>().HaveMaxLength(32);
     }
@@ -152,7 +175,31 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.Property(x => x.State).IsConcurrencyToken();
             e.Property(x => x.Round).IsConcurrencyToken();
         });
-        model.Entity<Schedule>(e => { e.ToTable("schedules"); e.HasIndex(x => x.Name).IsUnique(); });
+        // The defaults are what rows mean that were written before the column was there.
+        model.Entity<Schedule>(e =>
+        {
+            e.ToTable("schedules");
+            e.HasIndex(x => x.Name).IsUnique();
+            e.Property(x => x.Kind).HasMaxLength(32).HasDefaultValue(Schedule.Pipeline);
+            e.Property(x => x.Overlap).HasDefaultValue(OverlapPolicy.Skip);
+            e.Property(x => x.CatchUp).HasDefaultValue(CatchUpPolicy.Once);
+        });
+        model.Entity<ScheduleFiring>(e =>
+        {
+            e.ToTable("schedule_firings");
+            // one due time starts one thing, however many clocks see it
+            e.HasIndex(x => new { x.ScheduleId, x.DueAt }).IsUnique();
+            e.HasIndex(x => x.FiredAt);
+            e.HasIndex(x => x.PipelineRunId);
+        });
+        model.Entity<AlertRule>(e => { e.ToTable("alert_rules"); e.HasIndex(x => x.Name).IsUnique(); });
+        model.Entity<Notification>(e =>
+        {
+            e.ToTable("notifications");
+            e.HasIndex(x => new { x.State, x.NotBefore });
+            e.HasIndex(x => new { x.Channel, x.CreatedAt });
+        });
+        model.Entity<Incident>(e => { e.ToTable("incidents"); e.HasIndex(x => new { x.ResolvedAt, x.OpenedAt }); e.HasIndex(x => x.ScheduleId); });
     }
 
     private static void EvaluationAndPromotion(ModelBuilder model)
@@ -161,25 +208,40 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         model.Entity<EvaluationRun>(e =>
         {
             e.ToTable("evaluation_runs");
-            e.HasIndex(x => new { x.JobId, x.VersionId, x.VariantName }).IsUnique();
+            e.HasIndex(x => new { x.JobId, x.VersionId, x.VariantName, x.Repeat }).IsUnique();
             e.HasIndex(x => x.VersionId);
         });
+        model.Entity<SuiteVersion>(e => { e.ToTable("suite_versions"); e.HasIndex(x => new { x.SuiteId, x.Number }).IsUnique(); e.HasOne<EvaluationSuite>().WithMany().HasForeignKey(x => x.SuiteId); });
+        model.Entity<Judge>(e => { e.ToTable("judges"); e.HasIndex(x => new { x.Name, x.Number }).IsUnique(); });
+        model.Entity<JudgeCalibration>(e => { e.ToTable("judge_calibrations"); e.HasIndex(x => new { x.JudgeId, x.At }); });
+        model.Entity<ContaminationReport>(e => { e.ToTable("contamination_reports"); e.HasIndex(x => new { x.EvaluationDatasetDigest, x.TrainingDatasetDigest }).IsUnique(); });
         model.Entity<EvaluationMetric>(e => { e.ToTable("evaluation_metrics"); e.HasKey(x => new { x.EvaluationRunId, x.Name }); });
         model.Entity<RowScore>(e =>
         {
             e.ToTable("row_scores");
             e.HasIndex(x => new { x.EvaluationRunId, x.Task, x.RowKey }).IsUnique();
+            e.HasIndex(x => new { x.EvaluationRunId, x.Task, x.State });
+            e.Property(x => x.State).HasDefaultValue(RowState.Scored);
         });
         model.Entity<GateDecision>(e =>
         {
             e.ToTable("gate_decisions");
             e.HasIndex(x => new { x.JobId, x.VersionId, x.VariantName }).IsUnique();
+            e.HasIndex(x => new { x.VersionId, x.VariantName, x.At });
         });
+        model.Entity<GatePolicy>(e => { e.ToTable("gate_policies"); e.HasIndex(x => new { x.Name, x.Number }).IsUnique(); });
+        model.Entity<ApprovalSignature>(e => { e.ToTable("approval_signatures"); e.HasIndex(x => new { x.ApprovalId, x.PersonId }).IsUnique(); });
+        model.Entity<ApprovalComment>(e => { e.ToTable("approval_comments"); e.HasIndex(x => new { x.ApprovalId, x.At }); });
+        model.Entity<Delegation>(e => { e.ToTable("delegations"); e.HasIndex(x => x.ToId); });
+        model.Entity<Attestation>(e => { e.ToTable("attestations"); e.HasIndex(x => x.SubjectDigest); e.HasIndex(x => x.ApprovalId); });
+        model.Entity<SigningKey>(e => { e.ToTable("signing_keys"); e.HasKey(x => x.KeyId); });
         model.Entity<ApprovalRequest>(e =>
         {
             e.ToTable("approvals");
             e.HasIndex(x => x.State);
             e.Property(x => x.Revision).IsConcurrencyToken();
+            e.Property(x => x.RequiredApprovals).HasDefaultValue(1);
+            e.Property(x => x.Kind).HasDefaultValue(PromotionKind.Promotion);
         });
     }
 
@@ -216,6 +278,12 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         model.Entity<Feedback>(e => { e.ToTable("feedback"); e.HasIndex(x => new { x.TraceId, x.PersonId }).IsUnique(); });
         model.Entity<ApiToken>(e => { e.ToTable("api_tokens"); e.HasIndex(x => x.Hash).IsUnique(); });
         model.Entity<SetupLink>(e => { e.ToTable("setup_links"); e.HasIndex(x => x.Hash).IsUnique(); });
-        model.Entity<AuditEntry>(e => { e.ToTable("audit"); e.HasIndex(x => new { x.Subject, x.SubjectId }); });
+        model.Entity<AuditEntry>(e =>
+        {
+            e.ToTable("audit");
+            e.HasIndex(x => new { x.Subject, x.SubjectId });
+            e.HasIndex(x => x.Sequence).IsUnique();
+        });
+        model.Entity<AuditHead>(e => { e.ToTable("audit_head"); e.Property(x => x.Id).ValueGeneratedNever(); });
     }
 }

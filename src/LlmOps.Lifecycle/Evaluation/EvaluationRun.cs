@@ -12,6 +12,18 @@ public sealed class EvaluationSuite
     public DateTimeOffset CreatedAt { get; init; }
 }
 
+/// <summary>A suite as it was written once. Never changed: the same content is the same version.</summary>
+public sealed class SuiteVersion
+{
+    public Guid Id { get; init; } = Guid.CreateVersion7();
+    public Guid SuiteId { get; init; }
+    public int Number { get; init; }
+    public required string Yaml { get; init; }
+    public required string Digest { get; init; }
+    public required string CreatedBy { get; init; }
+    public DateTimeOffset CreatedAt { get; init; }
+}
+
 /// <summary>One model form measured on one suite. Its numbers come from its <see cref="RowScore"/>s and from nothing else.</summary>
 public sealed class EvaluationRun
 {
@@ -24,6 +36,13 @@ public sealed class EvaluationRun
     public JobState State { get; set; }
     public required string DatasetsJson { get; init; }
     public Guid JobId { get; init; }
+    public Guid? SuiteVersionId { get; init; }
+    /// <summary>Which repeat of the same measurement this is, from 0. Repeats show the suite's noise floor.</summary>
+    public int Repeat { get; init; }
+    /// <summary>The tasks this run measures, JSON; null for the built-in tasks of <see cref="EvaluationTasks.All"/>.</summary>
+    public string? TasksJson { get; init; }
+    /// <summary>What else is known: missing rows, contamination, cost; JSON.</summary>
+    public string? DetailJson { get; set; }
     public string? Note { get; set; }
     public DateTimeOffset StartedAt { get; init; }
     public DateTimeOffset? EndedAt { get; set; }
@@ -45,6 +64,8 @@ public sealed class EvaluationMetric
     public bool HigherIsBetter { get; init; }
 }
 
+public enum RowState { Scored, Missing }
+
 /// <summary>The result of one row of one task. Value ÷ Weight is the row's score where a metric is a ratio (bits ÷ bytes).</summary>
 public sealed class RowScore
 {
@@ -59,4 +80,13 @@ public sealed class RowScore
     public string? Expected { get; init; }
     public string? Answer { get; init; }
     public string? Slice { get; init; }
+    /// <summary>A missing row has no value: it is counted and shown, and never averaged.</summary>
+    public RowState State { get; set; }
+    /// <summary>Why the row is missing.</summary>
+    public string? Error { get; set; }
+    /// <summary>Rows from one source (questions about one passage) are not independent: they share a cluster.</summary>
+    public string? Cluster { get; init; }
+    /// <summary>Sufficient statistics of a corpus metric, a judge's trace; JSON.</summary>
+    public string? DetailJson { get; init; }
+    public double? DurationMs { get; init; }
 }

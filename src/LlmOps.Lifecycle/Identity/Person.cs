@@ -49,4 +49,16 @@ public sealed class AuditEntry
     public required string SubjectId { get; init; }
     public string? Before { get; init; }
     public string? After { get; init; }
+    /// <summary>Place in the chain, from 1 without gaps; null until the entry is chained.</summary>
+    public long? Sequence { get; set; }
+    public string? PreviousHash { get; set; }
+    public string? Hash { get; set; }
+}
+
+/// <summary>The end of the audit chain; one row. Whoever adds entries holds its lock, so that two entries never follow the same one.</summary>
+public sealed class AuditHead
+{
+    public int Id { get; init; } = 1;
+    public long Sequence { get; set; }
+    public required string Hash { get; set; }
 }

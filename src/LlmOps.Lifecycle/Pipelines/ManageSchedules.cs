@@ -2,6 +2,7 @@ using Cronos;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Scheduling;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Pipelines;

@@ -61,19 +61,3 @@ public sealed class StageRun
     public IReadOnlyList<string> NeedNames => Needs.Length == 0 ? [] : Needs.Split(',');
     public bool IsOver => State is StageState.Succeeded or StageState.Failed or StageState.Cancelled;
 }
-
-/// <summary>A pipeline that starts by the clock. Hangfire fires it; this row is what people edit and what survives Hangfire's storage.</summary>
-public sealed class Schedule
-{
-    public Guid Id { get; init; } = Guid.CreateVersion7();
-    public required string Name { get; init; }
-    public Guid DefinitionId { get; init; }
-    public required string Cron { get; set; }
-    public string TimeZone { get; set; } = "UTC";
-    public bool Enabled { get; set; } = true;
-    public DateTimeOffset? LastFiredAt { get; set; }
-    public Guid? LastRunId { get; set; }
-    public string? LastError { get; set; }
-    public required string CreatedBy { get; init; }
-    public DateTimeOffset CreatedAt { get; init; }
-}

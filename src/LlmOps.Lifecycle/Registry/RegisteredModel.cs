@@ -7,6 +7,8 @@ public sealed class RegisteredModel
     public string Description { get; set; } = "";
     public required string Owner { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Its environments in order, JSON; null for the default ones.</summary>
+    public string? EnvironmentsJson { get; set; }
     public List<ModelVersion> Versions { get; init; } = [];
     public List<Alias> Aliases { get; init; } = [];
 }
@@ -81,6 +83,10 @@ public sealed class AliasMove
     public Guid ToVersionId { get; init; }
     public string? VariantName { get; init; }
     public Guid? ApprovalId { get; init; }
+    public string? EvidenceDigest { get; init; }
+    /// <summary>Name of the <see cref="Promotion.PromotionKind"/>; null for moves made before kinds were recorded.</summary>
+    public string? Kind { get; init; }
+    public string? Reason { get; init; }
     public required string MovedBy { get; init; }
     public DateTimeOffset At { get; init; }
 }
