@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.TestKit;
 using Microsoft.EntityFrameworkCore;
 
