@@ -5,6 +5,31 @@ namespace LlmOps.Lifecycle.Evaluation;
 public sealed record EvaluationTask(string Name, string Metric, string Unit, bool HigherIsBetter, bool IsRatio = false, bool Proportion = false)
 {
     public string FullName => $"{Name}.{Metric}";
+
+    /// <summary>One metric of a suite's task: a task may have several, so its rows carry the full name.</summary>
+    public bool OfSuite { get; init; }
+
+    /// <summary>What <see cref="RowScore.Task"/> says on this task's rows.</summary>
+    public string RowName => OfSuite ? FullName : Name;
+
+    /// <summary>For a metric of the whole corpus ("bleu", "chrf"): it is recomputed from the sums of its rows' statistics, never averaged.</summary>
+    public string? CorpusMetric { get; init; }
+
+    /// <summary>The difference that still counts as no worse, in the metric's unit; null where the suite states none.</summary>
+    public double? Margin { get; init; }
+}
+
+/// <summary>Which tasks a run measured: its own list where it ran a suite, the built-in one otherwise.</summary>
+public static class RunTasks
+{
+    public static IReadOnlyList<EvaluationTask> Of(EvaluationRun run) => Of(run.TasksJson);
+
+    public static IReadOnlyList<EvaluationTask> Of(string? tasksJson) => tasksJson is null ? EvaluationTasks.All : Data.Json.Read<List<EvaluationTask>>(tasksJson);
+
+    /// <param name="tasks">What <see cref="Of(EvaluationRun)"/> gave.</param>
+    /// <param name="rowName">As the rows say it.</param>
+    public static EvaluationTask Get(this IReadOnlyList<EvaluationTask> tasks, string rowName) => tasks.FirstOrDefault(t => t.RowName == rowName)
+        ?? throw LlmOpsException.Invalid($"'{rowName}' is no task of this run. Tasks: {string.Join(", ", tasks.Select(t => t.RowName))}.");
 }
 
 /// <summary>The closed list of what is measured. A row score's Task is one of these names.</summary>

@@ -3,10 +3,11 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Evaluation;
 
-/// <param name="Outcome">"right" or "wrong", for tasks whose rows are 0 or 1.</param>
+/// <param name="Outcome">"right" or "wrong", for tasks whose rows are 0 or 1; "missing" for rows that have no value.</param>
 public sealed record RowFilter(string Task, string? Search = null, string? Slice = null, string? Outcome = null);
 
-public sealed record ScoredTask(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices);
+/// <param name="Rows">All of them, the missing ones too.</param>
+public sealed record ScoredTask(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices, int Missing = 0);
 
 /// <summary>What an evaluation found on each row.</summary>
 public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
@@ -14,11 +15,16 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<IReadOnlyList<ScoredTask>> TasksAsync(Guid runId, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var groups = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == runId).GroupBy(r => new { r.Task, r.Slice })
-            .Select(g => new { g.Key.Task, g.Key.Slice, Rows = g.Count() }).ToListAsync(ct);
-        return [.. EvaluationTasks.All.Select(t => new ScoredTask(t, groups.Where(g => g.Task == t.Name).Sum(g => g.Rows),
-            [.. groups.Where(g => g.Task == t.Name && g.Slice is not null).Select(g => g.Slice!).Order(StringComparer.Ordinal)])).Where(t => t.Rows > 0)];
+        var groups = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == runId).GroupBy(r => new { r.Task, r.Slice, r.State })
+            .Select(g => new { g.Key.Task, g.Key.Slice, g.Key.State, Rows = g.Count() }).ToListAsync(ct);
+        var byTask = groups.ToLookup(g => g.Task);
+        return [.. (await TasksAsync(db, runId, ct)).Where(t => byTask.Contains(t.RowName)).Select(t => new ScoredTask(t, byTask[t.RowName].Sum(g => g.Rows),
+            [.. byTask[t.RowName].Where(g => g.Slice is not null).Select(g => g.Slice!).Distinct().Order(StringComparer.Ordinal)],
+            byTask[t.RowName].Where(g => g.State == RowState.Missing).Sum(g => g.Rows)))];
     }
+
+    private static async Task<IReadOnlyList<EvaluationTask>> TasksAsync(LlmOpsDb db, Guid runId, CancellationToken ct) =>
+        RunTasks.Of(await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == runId).Select(r => r.TasksJson).SingleOrDefaultAsync(ct));
 
     /// <summary>The worst rows first: those are what a reader looks for.</summary>
     public async Task<Window<RowScore>> ListAsync(Guid runId, RowFilter filter, int skip, int take, CancellationToken ct = default)
@@ -29,8 +35,9 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
             rows = rows.Where(r => r.Slice == slice);
         rows = filter.Outcome switch
         {
-            "right" => rows.Where(r => r.Value >= 0.5),
-            "wrong" => rows.Where(r => r.Value < 0.5),
+            "right" => rows.Where(r => r.State == RowState.Scored && r.Value >= 0.5),
+            "wrong" => rows.Where(r => r.State == RowState.Scored && r.Value < 0.5),
+            "missing" => rows.Where(r => r.State == RowState.Missing),
             _ => rows,
         };
         if (!string.IsNullOrWhiteSpace(filter.Search))
@@ -38,8 +45,10 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
             var text = filter.Search.Trim().ToLowerInvariant();
             rows = rows.Where(r => r.RowKey.ToLower().Contains(text) || r.Prompt!.ToLower().Contains(text) || r.Answer!.ToLower().Contains(text) || r.Expected!.ToLower().Contains(text));
         }
-        var ordered = EvaluationTasks.Get(filter.Task).HigherIsBetter
-            ? rows.OrderBy(r => r.Value / (r.Weight == 0 ? 1 : r.Weight)) : rows.OrderByDescending(r => r.Value / (r.Weight == 0 ? 1 : r.Weight));
+        // Missing rows come before the worst: they are what went wrong most.
+        var missingFirst = rows.OrderBy(r => r.State == RowState.Missing ? 0 : 1);
+        var ordered = (await TasksAsync(db, runId, ct)).Get(filter.Task).HigherIsBetter
+            ? missingFirst.ThenBy(r => r.Value / (r.Weight == 0 ? 1 : r.Weight)) : missingFirst.ThenByDescending(r => r.Value / (r.Weight == 0 ? 1 : r.Weight));
         return await ordered.ThenBy(r => r.RowKey).WindowAsync(skip, take, ct);
     }
 }

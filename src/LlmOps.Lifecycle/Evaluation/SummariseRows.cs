@@ -8,8 +8,10 @@ namespace LlmOps.Lifecycle.Evaluation;
 /// <summary>Turns stored rows into numbers with intervals. There is no other way for a number to come about.</summary>
 public static class SummariseRows
 {
-    public static IReadOnlyList<EvaluationMetric> Summarise(Guid runId, IEnumerable<RowScore> rows, int resamples) =>
-        [.. rows.GroupBy(r => r.Task).Select(task => Summarise(runId, EvaluationTasks.Get(task.Key), [.. task.OrderBy(r => r.RowKey, StringComparer.Ordinal)], resamples))];
+    /// <param name="tasks">What the run measured; null for the built-in tasks.</param>
+    public static IReadOnlyList<EvaluationMetric> Summarise(Guid runId, IEnumerable<RowScore> rows, int resamples, IReadOnlyList<EvaluationTask>? tasks = null) =>
+        [.. rows.Where(r => r.State == RowState.Scored).GroupBy(r => r.Task)
+            .Select(task => Summarise(runId, (tasks ?? EvaluationTasks.All).Get(task.Key), [.. task.OrderBy(r => r.RowKey, StringComparer.Ordinal)], resamples))];
 
     private static EvaluationMetric Summarise(Guid runId, EvaluationTask task, RowScore[] rows, int resamples)
     {
