@@ -1,0 +1,91 @@
+using System.Runtime.Versioning;
+using LlmOps.Engines.Evaluation.Generation;
+
+namespace LlmOps.Engines.Tests.Evaluation.Generation;
+
+[UnsupportedOSPlatform("windows")]
+public sealed class ProgramRunnerTests
+{
+    public ProgramRunnerTests() => Assert.SkipWhen(OperatingSystem.IsWindows(), "The programs here are shell scripts.");
+
+    [Fact]
+    public async Task Run_TellsByTheExitCode()
+    {
+        var runner = new ProgramRunner("sh");
+
+        var passed = await runner.RunAsync("read line; echo \"got $line\"; echo oops >&2", "hello\n");
+        var failed = await runner.RunAsync("exit 3");
+
+        Assert.True(passed.Passed, passed.Error);
+        Assert.Equal(("got hello\n", "oops\n", false), (passed.Output, passed.Error, passed.TimedOut));
+        Assert.Equal((3, false), (failed.ExitCode, failed.Passed));
+    }
+
+    [Fact]
+    public async Task Run_KillsAfterTheTime_WithAllThatWasStarted()
+    {
+        var marker = Path.Combine(Path.GetTempPath(), $"llmops-left-{Guid.NewGuid():N}");
+
+        var outcome = await new ProgramRunner("sh", new() { Time = TimeSpan.FromMilliseconds(700) }).RunAsync($"(sleep 2; echo late > {marker}) & while :; do sleep 1; done");
+        await Task.Delay(2500);
+
+        Assert.True(outcome.TimedOut);
+        Assert.False(outcome.Passed);
+        Assert.InRange(outcome.DurationMs, 600, 2400);
+        Assert.False(File.Exists(marker), "A process that the program started outlived it.");
+    }
+
+    [Fact]
+    public async Task Run_GivesAnEmptyEnvironmentAndAFolderThatIsDeleted()
+    {
+        Environment.SetEnvironmentVariable("LLMOPS_TEST_SECRET", "do not leak");
+
+        var outcome = await new ProgramRunner("sh").RunAsync("env; pwd; echo x > file && ls");
+
+        Assert.DoesNotContain("do not leak", outcome.Output, StringComparison.Ordinal);
+        var folder = outcome.Output.Split('\n').Single(l => l.Contains("llmops-program-", StringComparison.Ordinal) && !l.Contains('=', StringComparison.Ordinal));
+        Assert.Contains("file\n", outcome.Output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder));
+    }
+
+    [Fact]
+    public async Task Run_KeepsTheBeginningOfALongOutput()
+    {
+        var outcome = await new ProgramRunner("sh", new() { OutputCharacters = 100 }).RunAsync("i=0; while [ $i -lt 20000 ]; do echo line; i=$((i+1)); done");
+
+        Assert.True(outcome.Passed, outcome.Error);
+        Assert.Equal(100, outcome.Output.Length);
+    }
+
+    [Fact]
+    public async Task Run_SaysWhenTheInterpreterIsAbsent() =>
+        Assert.Contains("\"no-such-interpreter\" is not on this machine",
+            (await Assert.ThrowsAsync<InvalidOperationException>(() => new ProgramRunner("no-such-interpreter").RunAsync(""))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Run_TakesTheNetworkAway_WhereTheSystemCan()
+    {
+        Assert.SkipUnless(ProgramRunner.CanDenyNetwork, "No namespaces may be made here.");
+
+        var outcome = await new ProgramRunner("sh", new() { RequireNoNetwork = true }).RunAsync("cat /proc/net/route /proc/self/net/dev");
+
+        Assert.True(outcome.NetworkDenied);
+        // Heads and the loopback device only: no route, no other device.
+        Assert.Equal(["lo"], outcome.Output.Split('\n').Where(l => l.Contains(':', StringComparison.Ordinal)).Select(l => l.Split(':')[0].Trim()));
+    }
+
+    [Fact]
+    public async Task Run_LimitsMemory()
+    {
+        var python = ProgramRunner.FindCommand("/usr/bin/python3");
+        Assert.SkipWhen(python is null, "This needs Python, whose allocations are known.");
+
+        var runner = new ProgramRunner(python!, new() { MemoryBytes = 200L << 20, Time = TimeSpan.FromSeconds(20) });
+        var small = await runner.RunAsync("x = bytearray(20 << 20)\nprint(len(x))");
+        var large = await runner.RunAsync("x = bytearray(400 << 20)\nprint(len(x))");
+
+        Assert.True(small.Passed, small.Error);
+        Assert.False(large.Passed);
+        Assert.Contains("MemoryError", large.Error, StringComparison.Ordinal);
+    }
+}
