@@ -16,6 +16,7 @@ if (Console.IsOutputRedirected)
 var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
 {
     QuickstartCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
+    GateCommand.Create(),
 };
 foreach (var command in ServerCommands.Create())
     root.Add(command);

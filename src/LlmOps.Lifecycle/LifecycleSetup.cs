@@ -41,7 +41,13 @@ public static class LifecycleSetup
         services.AddSingleton<ImportModel>();
         services.AddSingleton<ReadRows>();
         services.AddSingleton<Annotate>();
+        services.AddSingleton<ScoredRows>();
         services.AddSingleton<CompareRuns>();
+        services.AddSingleton<ResolveRuns>();
+        services.AddSingleton<PlanEvaluation>();
+        services.AddSingleton<SavePolicy>();
+        services.AddSingleton<ReadPolicies>();
+        services.AddSingleton<JudgeVersion>();
         services.AddSingleton<RequestPromotion>();
         services.AddSingleton<DecideApproval>();
         services.AddSingleton<ExpireApprovals>();

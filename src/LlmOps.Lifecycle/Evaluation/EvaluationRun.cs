@@ -89,4 +89,11 @@ public sealed class RowScore
     /// <summary>Sufficient statistics of a corpus metric, a judge's trace; JSON.</summary>
     public string? DetailJson { get; init; }
     public double? DurationMs { get; init; }
+
+    /// <summary>The same row with the texts of its item, which may be stored with another metric.</summary>
+    public RowScore WithTexts(string? prompt, string? expected, string? answer) => new()
+    {
+        Id = Id, EvaluationRunId = EvaluationRunId, Task = Task, RowKey = RowKey, Value = Value, Weight = Weight, Slice = Slice, State = State, Error = Error, Cluster = Cluster,
+        DetailJson = DetailJson, DurationMs = DurationMs, Prompt = prompt, Expected = expected, Answer = answer,
+    };
 }

@@ -25,6 +25,8 @@ internal static class UseCases
 {
     private static readonly Func<TestProduct, Actor> Alice = p => p.Alice, Rosa = p => p.Rosa, Ada = p => p.Ada;
 
+    private const string Policy = "name: release\nthresholds:\n  - metric: preference.accuracy\n    at_least: 0.5\n";
+
     public static IReadOnlyDictionary<string, UseCase> All { get; } = new Dictionary<string, UseCase>
     {
         ["import a checkpoint"] = new("ImportModel.ImportAsync", "create model-version", Alice, p =>
@@ -107,6 +109,13 @@ internal static class UseCases
         {
             await p.VersionAsync();
             return a => p.Get<DescribeModel>().DescribeAsync("tiny-lm", "Defines words.", a);
+        }),
+        ["save a gate policy"] = new("SavePolicy.SaveAsync", "save gate-policy", Alice, p => Act(a => p.Get<SavePolicy>().SaveAsync(Policy, a))),
+        ["judge a version"] = new("JudgeVersion.DecideAsync", "judge model-version", Alice, async p =>
+        {
+            await p.Get<SavePolicy>().SaveAsync(Policy, p.Alice);
+            await p.EvaluationAsync((await p.VersionAsync("tiny-lm", "int8")).Id, "int8", new Dictionary<string, double[]> { ["preference"] = [0, 1, 1] });
+            return a => p.Get<JudgeVersion>().DecideAsync(new("tiny-lm/1", "quickstart", Policy: "release"), a);
         }),
         ["ask for a promotion"] = new("RequestPromotion.RequestAsync", "request-promotion approval", Alice, async p =>
         {

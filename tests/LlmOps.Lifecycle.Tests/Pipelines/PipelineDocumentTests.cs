@@ -46,7 +46,7 @@ public sealed class PipelineDocumentTests
     [InlineData("  - { name: a, kind: import-data, with: { source: d } }", "stages[0].with.name", "'name' is missing")]
     [InlineData("  - { name: a, kind: import-data, with: { source: \"\", name: f } }", "stages[0].with.source", "'source' is empty")]
     [InlineData("  - { name: a, kind: import-data, with: [1] }", "stages[0].with", "a mapping of parameters is expected")]
-    [InlineData("  - { name: g, kind: gate, with: { version: m/1, rules: [] } }", "stages[0].with.rules", "'rules' is empty")]
+    [InlineData("  - { name: g, kind: gate, with: { version: m/1, rules: [] } }", "stages[0].with.rules", "a gate judges by rules or by a policy")]
     [InlineData("  - { name: g, kind: gate, with: { version: m/1, rules: [\"loss < 1.2.3\"] } }", "stages[0].with.rules", "is no gate rule")]
     // Names and the graph.
     [InlineData("  - { name: Big Name, kind: import-data, with: { source: d, name: f } }", "stages[0].name", "lower-case letters")]

@@ -52,14 +52,24 @@ public sealed record GateParameters : StageParameters
     public string Version { get; init; } = "";
     [Field("Suite whose newest runs are judged.")]
     public string Suite { get; init; } = "quickstart";
-    [Field("Alias that holds the champion.")]
+    [Field("What the candidate is compared with: an alias, or a version and variant, name/number:variant.")]
     public string Champion { get; init; } = "production";
-    [Field("Rules, one in each line: \"preference.accuracy >= 0.6\", or \"definitions.bits_per_byte no-worse-than champion by 0.05\", or \"parity passed\".", Required = true)]
+    [Field("Gate policy, name/number; or give rules instead.")]
+    public string Policy { get; init; } = "";
+    [Field("Rules, one in each line: \"preference.accuracy >= 0.6\", or \"definitions.bits_per_byte no-worse-than champion by 0.05\", or \"parity passed\"; or name a policy instead.")]
     public IReadOnlyList<string> Rules { get; init; } = [];
     [Field("Which of the passing variants goes on.", Allowed = ["smallest", "fastest", "best-quality"])]
     public string Choose { get; init; } = "smallest";
     [Field("Metric that decides \"best-quality\".")]
     public string QualityMetric { get; init; } = "definitions.bits_per_byte";
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (Policy.Length == 0 && Rules.Count == 0)
+            yield return new("rules", "a gate judges by rules or by a policy. Give one of them: without any it would let everything through.");
+        if (Policy.Length > 0 && Rules.Count > 0)
+            yield return new("policy", "give a policy or rules, not both.");
+    }
 }
 
 public sealed record ApproveParameters : StageParameters

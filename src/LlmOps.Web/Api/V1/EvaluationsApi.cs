@@ -6,7 +6,12 @@ namespace LlmOps.Web.Api.V1;
 public sealed record Flips(int Improved, int Regressed);
 
 /// <param name="Differences">B minus A on the rows both have, with intervals.</param>
-public sealed record ComparisonAnswer(EvaluationRow A, EvaluationRow B, IReadOnlyList<MeasuredMetric> Differences, IReadOnlyDictionary<string, Flips> Flips);
+/// <param name="Metrics">The same with p, rows that moved, rows that are missing, and slices.</param>
+public sealed record ComparisonAnswer(EvaluationRow A, EvaluationRow B, IReadOnlyList<MeasuredMetric> Differences, IReadOnlyDictionary<string, Flips> Flips, IReadOnlyList<MetricComparison> Metrics, IReadOnlyList<string> Unpaired)
+{
+    public static async Task<ComparisonAnswer> OfAsync(Comparison compared, ReadEvaluations read, CancellationToken ct) => new((await read.GetAsync(compared.A.Id, ct)).Row, (await read.GetAsync(compared.B.Id, ct)).Row,
+        compared.Differences, compared.Flips.ToDictionary(f => f.Key, f => new Flips(f.Value.Improved, f.Value.Regressed)), compared.Metrics, compared.Unpaired);
+}
 
 public static class EvaluationsApi
 {
@@ -19,12 +24,10 @@ public static class EvaluationsApi
         evaluations.MapGet("/{id:guid}/tasks", (Guid id, ReadRowScores read, CancellationToken ct) => read.TasksAsync(id, ct)).WithSummary("What was measured, and on how many rows.");
         evaluations.MapGet("/{id:guid}/rows", (Guid id, string task, string? slice, string? outcome, [AsParameters] ListParameters list, ReadRowScores read, CancellationToken ct) =>
             read.ListAsync(id, new(task, list.Q, slice, outcome), list.From, list.Most, ct)).WithSummary("Row scores of a task, the worst first.");
-        evaluations.MapGet("/compare", async (Guid a, Guid b, ReadEvaluations read, CompareRuns compare, CancellationToken ct) =>
-        {
-            var compared = await compare.CompareAsync(a, b, ct: ct);
-            return new ComparisonAnswer((await read.GetAsync(a, ct)).Row, (await read.GetAsync(b, ct)).Row, compared.Differences, compared.Flips.ToDictionary(f => f.Key, f => new Flips(f.Value.Improved, f.Value.Regressed)));
-        }).WithSummary("Two runs, paired on the rows both have.");
+        evaluations.MapGet("/compare", async (Guid a, Guid b, ReadEvaluations read, CompareRuns compare, CancellationToken ct) => await ComparisonAnswer.OfAsync(await compare.CompareAsync(a, b, ct: ct), read, ct))
+            .WithSummary("Two runs, paired on the rows both have.");
         evaluations.MapGet("/compare/rows", (Guid a, Guid b, string task, string? filter, [AsParameters] ListParameters list, CompareRuns compare, CancellationToken ct) =>
             compare.PairsAsync(a, b, task, filter ?? "", list.From, list.Most, ct)).WithSummary("The paired rows of a task; filter: improved or regressed.");
+        evaluations.MapComparisons();
     }
 }

@@ -1,62 +1,67 @@
-using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Evaluation;
-using LlmOps.Lifecycle.Promotion;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Evaluations;
 
-/// <summary>Two runs on the rows both have: the verdict in words, then the numbers, then the rows.</summary>
+/// <summary>Two to six runs on the rows they share: the verdict in words, then the numbers, then the rows. The first is what the others are compared with.</summary>
 public sealed partial class CompareEvaluations
 {
-    private sealed record Line(string Name, string Unit, bool HigherIsBetter, double? A, double? B, MeasuredMetric? Difference)
-    {
-        /// <summary>Symmetric, so that zero is in the middle of the bar.</summary>
-        public double Scale => Difference is null ? 1 : Math.Max(1e-12, 1.1 * Math.Max(Math.Abs(Difference.Low), Math.Abs(Difference.High)));
-        public string Words => Difference is null ? "" : ComparisonWords.Judge(Difference) switch { 1 => "B is better", -1 => "B is worse", _ => "cannot tell" };
-    }
-
-    private Comparison? compared;
-    private IReadOnlyList<Line> lines = [];
-    private IReadOnlyList<string> tasks = [];
-    private string nameA = "", nameB = "", verdict = "";
-    private (Guid, Guid) seen;
+    private IReadOnlyList<Comparison>? comparisons;
+    private IReadOnlyList<Guid> asked = [];
+    private IReadOnlyList<string> names = [];
+    private IReadOnlyDictionary<string, EvaluationTask> tasks = new Dictionary<string, EvaluationTask>();
+    private string? problem;
+    private string seen = "";
 
     [Inject] private CompareRuns Compare { get; set; } = null!;
+    [Inject] private ResolveRuns Resolve { get; set; } = null!;
     [Inject] private ReadEvaluations Evaluations { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
-    [SupplyParameterFromQuery(Name = "a")] private Guid A { get; set; }
-    [SupplyParameterFromQuery(Name = "b")] private Guid B { get; set; }
-    [SupplyParameterFromQuery(Name = "task")] private string? TaskName { get; set; }
-    [SupplyParameterFromQuery(Name = "rows")] private string? RowsFilter { get; set; }
+    [SupplyParameterFromQuery(Name = "a")] private string? A { get; set; }
+    [SupplyParameterFromQuery(Name = "b")] private string? B { get; set; }
+    /// <summary>Ids, or versions with their variant, separated by commas.</summary>
+    [SupplyParameterFromQuery(Name = "runs")] private string? Runs { get; set; }
+    [SupplyParameterFromQuery(Name = "suite")] private string? Suite { get; set; }
 
-    private string? Task => tasks.Contains(TaskName) ? TaskName : tasks.Count > 0 ? tasks[0] : null;
+    private string Title => names.Count == 2 ? $"{names[1]} against {names[0]}" : $"{names.Count - 1} runs against {names[0]}";
 
-    protected override async System.Threading.Tasks.Task OnParametersSetAsync()
+    private string Swapped => $"/evaluations/compare?runs={string.Join(',', asked.Skip(1).Append(asked[0]))}";
+
+    protected override async Task OnParametersSetAsync()
     {
-        if (A == Guid.Empty || B == Guid.Empty || seen == (A, B)) return;
-        (seen, compared) = ((A, B), null);
-        var (a, b) = (await Evaluations.GetAsync(A), await Evaluations.GetAsync(B));
-        (nameA, nameB) = ($"{a.Row.Version} {a.Row.Variant}", $"{b.Row.Version} {b.Row.Variant}");
-        if (nameA == nameB) (nameA, nameB) = ($"{nameA} ({a.Row.StartedAt:d MMM HH:mm})", $"{nameB} ({b.Row.StartedAt:d MMM HH:mm})");
-        var read = await Compare.CompareAsync(A, B);
-        lines = [.. EvaluationTasks.All.Select(t => new Line(t.FullName, t.Unit, t.HigherIsBetter, a.Row.Find(t)?.Value, b.Row.Find(t)?.Value, read.Differences.FirstOrDefault(d => d.Name == t.FullName)))
-            .Where(l => l.A is not null || l.B is not null)];
-        tasks = [.. read.Differences.Select(d => d.Name[..d.Name.IndexOf('.', StringComparison.Ordinal)])];
-        verdict = ComparisonWords.Verdict(nameA, nameB, read.Differences);
-        compared = read;
+        var wanted = Runs ?? string.Join(',', new[] { A, B }.OfType<string>());
+        if (seen == wanted + Suite)
+            return;
+        (seen, comparisons, problem, asked) = (wanted + Suite, null, null, []);
+        try
+        {
+            asked = await Resolve.ResolveAsync(wanted, Suite);
+            if (asked.Count < 2)
+                return;
+            var read = await Compare.CompareAllAsync(asked);
+            names = await NamesAsync();
+            tasks = read.SelectMany(c => c.Metrics).GroupBy(m => m.Key).ToDictionary(g => g.Key, g => g.First().Task);
+            comparisons = read;
+        }
+        catch (LlmOpsException e)
+        {
+            problem = e.Message; // the address is typed by people and kept in bookmarks
+        }
     }
 
-    private Task<Window<PairedRow>> ReadAsync(TableRequest request, CancellationToken ct) => Compare.PairsAsync(A, B, Task!, RowsFilter ?? "", request.Skip, request.Take, ct);
-
-    private string Rows(string task, string filter) => Navigation.GetUriWithQueryParameters(new Dictionary<string, object?> { ["task"] = task, ["rows"] = filter });
-
-    private static double Score(RowScore row) => row.Weight == 0 ? row.Value : row.Value / row.Weight;
-
-    private static string Judge(PairedRow row)
+    private async Task<IReadOnlyList<string>> NamesAsync()
     {
-        var difference = Score(row.B) - Score(row.A);
-        return difference == 0 ? "same" : difference > 0 == EvaluationTasks.Get(row.Task).HigherIsBetter ? "better" : "worse";
+        var rows = new List<EvaluationRow>();
+        foreach (var id in asked)
+            rows.Add((await Evaluations.GetAsync(id)).Row);
+        var plain = rows.Select(r => $"{r.Version} {r.Variant}").ToList();
+        return plain.Distinct().Count() == plain.Count ? plain : [.. rows.Zip(plain, (r, name) => plain.Count(n => n == name) > 1 ? $"{name} ({r.StartedAt:d MMM HH:mm})" : name)];
     }
+
+    private string RowsAt(string task, string filter) => Navigation.GetUriWithQueryParameters(new Dictionary<string, object?> { ["task"] = task, ["rows"] = filter });
+
+    private string Export(string form) => $"/api/v1/evaluations/comparison/{form}?runs={string.Join(',', asked)}".Replace("comparison/?", "comparison?", StringComparison.Ordinal);
 }

@@ -1,21 +1,18 @@
-using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Web.Components.Shared;
 
 namespace LlmOps.Web.Components.Pages.Evaluations;
 
 /// <summary>What differences with intervals say, in words. Only an interval that leaves zero out says something.</summary>
 public static class ComparisonWords
 {
-    /// <summary>1: B is better, −1: B is worse, 0: the rows cannot tell.</summary>
-    public static int Judge(MeasuredMetric difference) =>
-        difference.Low > 0 ? difference.HigherIsBetter ? 1 : -1 : difference.High < 0 ? difference.HigherIsBetter ? -1 : 1 : 0;
-
-    public static string Verdict(string a, string b, IReadOnlyList<MeasuredMetric> differences)
+    public static string Verdict(string a, string b, IReadOnlyList<MetricComparison> metrics)
     {
-        if (differences.Count == 0)
+        if (metrics.Count == 0)
             return "These runs have no rows in common: nothing can be said.";
-        var better = Names(differences, 1);
-        var worse = Names(differences, -1);
-        var open = Names(differences, 0);
+        var better = Names(metrics, 1);
+        var worse = Names(metrics, -1);
+        var open = Names(metrics, 0);
         var rest = open.Length == 0 ? "" : $" The rows cannot tell for {open}.";
         return (better, worse) switch
         {
@@ -26,9 +23,23 @@ public static class ComparisonWords
         };
     }
 
-    private static string Names(IReadOnlyList<MeasuredMetric> differences, int judgement)
+    public static string Judgement(MetricComparison metric) => metric.Judgement switch { 1 => "better", -1 => "worse", _ => "cannot tell" };
+
+    /// <summary>"p = 0.003", and Holm's where it differs.</summary>
+    public static string P(MetricComparison metric) => metric.AdjustedPValue > metric.PValue ? $"p = {Small(metric.PValue)}, {Small(metric.AdjustedPValue)} after Holm" : $"p = {Small(metric.PValue)}";
+
+    /// <summary>Rows that could not be paired, in words; null when there are none.</summary>
+    public static string? Missing(MetricComparison metric, string a, string b) => metric.Missing.Total == 0 ? null
+        : string.Join(", ", new (int Count, string Of)[] { (metric.Missing.InA, a), (metric.Missing.InB, b), (metric.Missing.InBoth, "both") }.Where(m => m.Count > 0).Select(m => $"{Display.Count(m.Count)} of {m.Of}")) + " missing";
+
+    /// <summary>The change in percent of the first run's value, positive when better; null where the first is zero.</summary>
+    public static double? Gain(double value, double of, bool higherIsBetter) => of == 0 || !double.IsFinite(value / of) ? null : Math.Round(100 * value / Math.Abs(of) * (higherIsBetter ? 1 : -1), 3);
+
+    private static string Small(double p) => p < 0.001 ? "< 0.001" : Display.Number(p, 2);
+
+    private static string Names(IReadOnlyList<MetricComparison> metrics, int judgement)
     {
-        var names = differences.Where(d => Judge(d) == judgement).Select(d => Measured.Words(d.Name).ToLowerInvariant().Replace(":", "", StringComparison.Ordinal)).ToList();
+        var names = metrics.Where(m => m.Judgement == judgement).Select(m => Measured.Words(m.Task.FullName).ToLowerInvariant().Replace(":", "", StringComparison.Ordinal)).ToList();
         return names.Count > 1 ? $"{string.Join(", ", names[..^1])} and {names[^1]}" : string.Concat(names);
     }
 }

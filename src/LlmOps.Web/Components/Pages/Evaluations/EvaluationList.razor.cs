@@ -21,7 +21,7 @@ public sealed partial class EvaluationList
 
     private EvaluationFilter Filter => new(Suite, Model, Search);
 
-    private string? CompareHref => selected.Count == 2 ? $"/evaluations/compare?a={selected.First()}&b={selected.Last()}" : null;
+    private string? CompareHref => selected.Count is >= 2 and <= CompareRuns.MostRuns ? $"/evaluations/compare?runs={string.Join(',', selected)}" : null;
 
     protected override async Task OnInitializedAsync()
     {
