@@ -21,9 +21,9 @@ public static class Calibration
     public static IReadOnlyList<ReliabilityBin> Reliability(IReadOnlyList<(double Confidence, bool Right)> rows, int bins = UsualBins)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bins, 1);
-        if (rows.Any(r => !(r.Confidence >= 0 && r.Confidence <= 1)))
-            throw new ArgumentException("A confidence is a number of 0 to 1.");
-        var inBin = rows.ToLookup(r => Math.Clamp((int)Math.Ceiling(r.Confidence * bins) - 1, 0, bins - 1));
+        foreach (var (confidence, _) in rows)
+            Require(confidence);
+        var inBin = rows.ToLookup(r => Bin(r.Confidence, bins));
         return [.. Enumerable.Range(0, bins).Select(b =>
         {
             var members = inBin[b].ToList();
@@ -37,10 +37,38 @@ public static class Calibration
     public static double? ExpectedError(IReadOnlyList<(double Confidence, bool Right)> rows, int bins = UsualBins) =>
         rows.Count == 0 ? null : Reliability(rows, bins).Where(b => b.Count > 0).Sum(b => b.Count / (double)rows.Count * Math.Abs(b.Accuracy!.Value - b.Confidence!.Value));
 
+    /// <summary>A row as numbers that add up over rows: for each bin how many rows, the sum of their confidences, and how many are right.</summary>
+    /// <exception cref="ArgumentException">The confidence is not within 0 and 1.</exception>
+    public static double[] RowStatistics(double confidence, bool right, int bins = UsualBins)
+    {
+        Require(confidence);
+        var vector = new double[3 * bins];
+        var bin = Bin(confidence, bins);
+        (vector[3 * bin], vector[3 * bin + 1], vector[3 * bin + 2]) = (1, confidence, right ? 1 : 0);
+        return vector;
+    }
+
+    /// <summary>Expected calibration error from a sum of <see cref="RowStatistics"/>; null without rows.</summary>
+    public static double? ExpectedError(IReadOnlyList<double> sums)
+    {
+        var (rows, gaps) = (0.0, 0.0);
+        for (var i = 0; i + 2 < sums.Count; i += 3)
+            (rows, gaps) = (rows + sums[i], gaps + Math.Abs(sums[i + 2] - sums[i + 1]));
+        return rows == 0 ? null : gaps / rows;
+    }
+
     /// <summary>Greatest |accuracy − confidence| of a bin; null without rows.</summary>
     /// <inheritdoc cref="Reliability"/>
     public static double? MaximumError(IReadOnlyList<(double Confidence, bool Right)> rows, int bins = UsualBins) =>
         rows.Count == 0 ? null : Reliability(rows, bins).Where(b => b.Count > 0).Max(b => Math.Abs(b.Accuracy!.Value - b.Confidence!.Value));
+
+    private static int Bin(double confidence, int bins) => Math.Clamp((int)Math.Ceiling(confidence * bins) - 1, 0, bins - 1);
+
+    private static void Require(double confidence)
+    {
+        if (!(confidence >= 0 && confidence <= 1))
+            throw new ArgumentException($"A confidence is a number of 0 to 1, not {confidence}.");
+    }
 }
 
 /// <summary>A temperature that logits are divided by before the softmax.</summary>

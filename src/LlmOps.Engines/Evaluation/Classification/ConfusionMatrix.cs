@@ -21,7 +21,7 @@ public sealed class ConfusionMatrix
 
     private ConfusionMatrix(string[] labels, int[,] counts) => (Labels, this.counts, Rows) = (labels, counts, counts.Cast<int>().Sum());
 
-    /// <summary>All labels that rows have or were given, without <see cref="NoLabel"/>.</summary>
+    /// <summary>The labels, without <see cref="NoLabel"/>.</summary>
     public IReadOnlyList<string> Labels { get; }
 
     /// <summary>Number of rows.</summary>
@@ -45,6 +45,33 @@ public sealed class ConfusionMatrix
         return new ConfusionMatrix(labels, counts);
     }
 
+    /// <summary>A row as numbers that add up over rows: 1 in its cell, of as many rows of cells as there are labels, each with one cell more for <see cref="NoLabel"/>.</summary>
+    /// <param name="labels">All labels of the task; the same list must be used for every row.</param>
+    /// <param name="expected">The row's label.</param>
+    /// <param name="given">The answer; what is none of the labels counts as <see cref="NoLabel"/>.</param>
+    /// <exception cref="ArgumentException">The row's label is none of the labels.</exception>
+    public static double[] RowStatistics(IReadOnlyList<string> labels, string expected, string given)
+    {
+        var vector = new double[labels.Count * (labels.Count + 1)];
+        var (row, column) = (IndexOf(labels, expected), IndexOf(labels, given));
+        if (row == labels.Count)
+            throw new ArgumentException($"\"{expected}\" is none of the labels: {string.Join(", ", labels)}.");
+        vector[row * (labels.Count + 1) + column] = 1;
+        return vector;
+    }
+
+    /// <summary>From a sum of <see cref="RowStatistics"/>.</summary>
+    /// <exception cref="ArgumentException">The numbers are not those of as many labels.</exception>
+    public static ConfusionMatrix FromStatistics(IReadOnlyList<string> labels, IReadOnlyList<double> sums)
+    {
+        if (sums.Count != labels.Count * (labels.Count + 1))
+            throw new ArgumentException($"Statistics of {labels.Count} labels are {labels.Count * (labels.Count + 1)} numbers, not {sums.Count}.");
+        var counts = new int[labels.Count, labels.Count + 1];
+        for (var i = 0; i < sums.Count; i++)
+            counts[i / (labels.Count + 1), i % (labels.Count + 1)] = (int)Math.Round(sums[i]);
+        return new ConfusionMatrix([.. labels], counts);
+    }
+
     /// <summary>Share of rows given their label.</summary>
     public double Accuracy => Diagonal / (double)Rows;
 
@@ -55,8 +82,8 @@ public sealed class ConfusionMatrix
         return new LabelScore(label, Share(right, given), Share(right, have), Share(2.0 * right, given + have), have);
     })];
 
-    /// <summary>Mean F1 of the labels: each counts the same, however rare.</summary>
-    public double MacroF1 => PerLabel.Average(l => l.F1);
+    /// <summary>Mean F1 of the labels that rows have or were given: each counts the same, however rare.</summary>
+    public double MacroF1 => PerLabel.Where((_, i) => Having(i) + Given(i) > 0).Average(l => l.F1);
 
     /// <summary>F1 over all decisions together; where every row gets a label it equals the accuracy.</summary>
     public double MicroF1 => Share(2.0 * Diagonal, Rows + Enumerable.Range(0, Labels.Count).Sum(Given));
@@ -85,6 +112,14 @@ public sealed class ConfusionMatrix
     private int Given(int label) => Enumerable.Range(0, Labels.Count).Sum(i => counts[i, label]);
 
     private int Having(int label) => Enumerable.Range(0, Labels.Count + 1).Sum(j => counts[label, j]);
+
+    private static int IndexOf(IReadOnlyList<string> labels, string label)
+    {
+        var i = 0;
+        while (i < labels.Count && labels[i] != label)
+            i++;
+        return i;
+    }
 
     private static double Share(double part, double whole) => whole == 0 ? 0 : part / whole;
 }

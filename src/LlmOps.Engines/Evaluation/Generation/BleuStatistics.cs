@@ -29,6 +29,9 @@ public sealed record BleuStatistics(int HypothesisLength, int ReferenceLength, I
     {
         if (vector.Count != 2 + 2 * Orders)
             throw new ArgumentException($"Statistics of BLEU are {2 + 2 * Orders} numbers, not {vector.Count}.");
-        return new((int)vector[0], (int)vector[1], [.. vector.Skip(2).Take(Orders).Select(v => (int)v)], [.. vector.Skip(2 + Orders).Select(v => (int)v)]);
+        var counts = new int[vector.Count];
+        for (var i = 0; i < counts.Length; i++)
+            counts[i] = (int)Math.Round(vector[i]);
+        return new(counts[0], counts[1], counts[2..(2 + Orders)], counts[(2 + Orders)..]);
     }
 }

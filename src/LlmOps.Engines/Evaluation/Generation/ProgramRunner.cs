@@ -26,8 +26,9 @@ public sealed record ProgramLimits
 /// <param name="Error">Beginning of its standard error.</param>
 /// <param name="DurationMs">Wall-clock time.</param>
 /// <param name="NetworkDenied">Whether it ran without a network.</param>
+/// <param name="ProcessesHidden">Whether it saw no process but its own.</param>
 /// <param name="MemoryLimited">Whether its memory was limited.</param>
-public sealed record ProgramOutcome(int? ExitCode, string Output, string Error, double DurationMs, bool NetworkDenied, bool MemoryLimited)
+public sealed record ProgramOutcome(int? ExitCode, string Output, string Error, double DurationMs, bool NetworkDenied, bool ProcessesHidden, bool MemoryLimited)
 {
     /// <summary>Exit code 0 in time.</summary>
     public bool Passed => ExitCode == 0;
@@ -52,13 +53,14 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
 
     // $1 kilobytes of memory, $2 seconds of processor time, then the command.
     private const string Limited = "ulimit -c 0; ulimit -d \"$1\" && ulimit -t \"$2\" || exit 126; shift 2; exec \"$@\"";
-    private static readonly string[] Apart = ["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--"];
-    private static readonly Lazy<string?> Unshare = new(FindUnshare);
+    private const string OwnProcesses = "--mount-proc";
+    private static readonly string[] Apart = ["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child"];
+    private static readonly Lazy<string[]> Unshare = new(FindUnshare);
 
     private readonly ProgramLimits limits = limits ?? new();
 
     /// <summary>Whether programs can be run without a network here.</summary>
-    public static bool CanDenyNetwork => Unshare.Value is not null;
+    public static bool CanDenyNetwork => Unshare.Value.Length > 0;
 
     /// <summary>Full path of a command, or null if there is none of that name.</summary>
     public static string? FindCommand(string name)
@@ -119,7 +121,8 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
         }
         ct.ThrowIfCancellationRequested();
         var texts = await Task.WhenAll(output, error).WaitAsync(TimeSpan.FromSeconds(2), ct).ContinueWith(t => t.IsCompletedSuccessfully ? t.Result : ["", ""], TaskScheduler.Default);
-        return new ProgramOutcome(inTime ? process.ExitCode : null, texts[0], texts[1], watch.Elapsed.TotalMilliseconds, start.FileName == Unshare.Value, !OperatingSystem.IsWindows());
+        return new ProgramOutcome(inTime ? process.ExitCode : null, texts[0], texts[1], watch.Elapsed.TotalMilliseconds,
+            CanDenyNetwork, Unshare.Value.Contains(OwnProcesses), !OperatingSystem.IsWindows());
     }
 
     private ProcessStartInfo Start(string command, string source, string folder)
@@ -127,8 +130,7 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
         string[] line = [command, source];
         if (!OperatingSystem.IsWindows())
             line = ["/bin/sh", "-c", Limited, "sh", Text(limits.MemoryBytes >> 10), Text((long)Math.Ceiling(limits.Time.TotalSeconds) + 1), .. line];
-        if (Unshare.Value is { } unshare)
-            line = [unshare, .. Apart, .. line];
+        line = [.. Unshare.Value, .. line];
         var start = new ProcessStartInfo(line[0], line[1..])
         {
             WorkingDirectory = folder,
@@ -171,19 +173,25 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    // Containers often forbid new namespaces, so it is tried once.
-    private static string? FindUnshare()
+    // Containers often forbid new namespaces, or a /proc of their own, so each is tried once. With the machine's /proc a program could read the environment of this process.
+    private static string[] FindUnshare()
     {
         if (!OperatingSystem.IsLinux() || FindCommand("unshare") is not { } unshare)
-            return null;
+            return [];
+        string[][] ways = [[unshare, .. Apart, OwnProcesses, "--"], [unshare, .. Apart, "--"]];
+        return ways.FirstOrDefault(Works) ?? [];
+    }
+
+    private static bool Works(string[] prefix)
+    {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(unshare, [.. Apart, "/bin/sh", "-c", "exit 0"]) { RedirectStandardError = true, RedirectStandardOutput = true });
-            return process is not null && process.WaitForExit(5000) && process.ExitCode == 0 ? unshare : null;
+            using var process = Process.Start(new ProcessStartInfo(prefix[0], [.. prefix[1..], "/bin/sh", "-c", "exit 0"]) { RedirectStandardError = true, RedirectStandardOutput = true });
+            return process is not null && process.WaitForExit(5000) && process.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)
         {
-            return null;
+            return false;
         }
     }
 }

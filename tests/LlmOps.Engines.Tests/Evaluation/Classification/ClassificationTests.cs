@@ -80,5 +80,21 @@ public sealed class ClassificationTests
         Assert.Throws<ArgumentException>(() => TemperatureScaling.Fit([[1, 2]], [2]));
     }
 
+    [Fact]
+    public void Statistics_AddUp()
+    {
+        (string Expected, string Given, double Confidence)[] rows = [("a", "a", 0.9), ("a", "b", 0.4), ("b", "?", 0.2), ("b", "b", 0.95), ("a", "b", 0.91)];
+        double[] Sum(Func<(string Expected, string Given, double Confidence), double[]> of) => rows.Select(of).Aggregate((x, y) => [.. x.Zip(y, (p, q) => p + q)]);
+
+        var whole = ConfusionMatrix.Of(rows.Select(r => (r.Expected, r.Given == "?" ? ConfusionMatrix.NoLabel : r.Given)));
+        var summed = ConfusionMatrix.FromStatistics(["a", "b", "never"], Sum(r => ConfusionMatrix.RowStatistics(["a", "b", "never"], r.Expected, r.Given)));
+
+        Assert.Equal((whole.Accuracy, whole.MacroF1, whole.MicroF1, whole.Mcc), (summed.Accuracy, summed.MacroF1, summed.MicroF1, summed.Mcc));
+        Assert.Equal(Calibration.ExpectedError([.. rows.Select(r => (r.Confidence, r.Expected == r.Given))])!.Value,
+            Calibration.ExpectedError(Sum(r => Calibration.RowStatistics(r.Confidence, r.Expected == r.Given)))!.Value, 1e-12);
+        Assert.Throws<ArgumentException>(() => ConfusionMatrix.RowStatistics(["a"], "b", "a"));
+        Assert.Throws<ArgumentException>(() => ConfusionMatrix.FromStatistics(["a"], [1]));
+    }
+
     private static string Text(double value) => value.ToString("F2", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -75,6 +75,15 @@ public sealed class ProgramRunnerTests
     }
 
     [Fact]
+    public async Task Run_HidesOtherProcesses_WhereTheSystemCan()
+    {
+        var outcome = await new ProgramRunner("sh").RunAsync("for p in /proc/[0-9]*; do echo $p; done");
+
+        Assert.SkipUnless(outcome.ProcessesHidden, "No /proc of its own may be mounted here.");
+        Assert.InRange(outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length, 1, 3);
+    }
+
+    [Fact]
     public async Task Run_LimitsMemory()
     {
         var python = ProgramRunner.FindCommand("/usr/bin/python3");

@@ -1,3 +1,4 @@
+using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Evaluation.Likelihood;
 
 namespace LlmOps.Engines.Tests.Evaluation.Likelihood;
@@ -123,6 +124,39 @@ public sealed class LikelihoodTests
         Assert.Equal(1.0, new TextLikelihood(-Math.Log(2), 1, 1, 1).BitsPerByte, 1e-12);
         Assert.Equal(13 / 5.0, TextLikelihood.Sum([new(-Math.Log(2), 1, 1, 1), new(-12 * Math.Log(2), 4, 1, 4)]).BitsPerByte, 1e-12);
         Assert.Equal(1.0, TextLikelihood.Of(" é", -3 * Math.Log(2), 2).BitsPerByte, 1e-12);
+    }
+
+    // The windows that the scorer is given fit into the model, and each token is scored once: with a model that looks at one token back, cutting changes nothing.
+    [Fact]
+    public void Windows_ScoreALongTextInPieces()
+    {
+        using var model = new OneBack(5, 8);
+        int[] text = [.. Enumerable.Range(0, 50).Select(i => i * i % 5)];
+
+        var pieces = new SequenceScorer(model).Score([.. RollingWindows.Of(text, 4, model.MaxLength - 1, 3).Select(w => w.Request())]);
+
+        Assert.Equal(50, pieces.Sum(s => s.Tokens));
+        var expected = text.Prepend(4).Zip(text, (before, token) => Math.Log((before + 1) % 5 == token ? 0.5 : 0.125)).Sum();
+        Assert.Equal(expected, pieces.Sum(s => s.LogProbability), 1e-4);
+    }
+
+    /// <summary>Token t is followed by t+1 with p = 4/8, by each of the four others with 1/8.</summary>
+    private sealed class OneBack(int vocabulary, int maxLength) : ICausalModel
+    {
+        public int VocabularySize => vocabulary;
+
+        public int MaxLength => maxLength;
+
+        public float[][] Logits(IReadOnlyList<int[]> sequences) => [.. sequences.Select(s =>
+        {
+            Assert.InRange(s.Length, 1, maxLength);
+            var logits = new float[s.Length * vocabulary];
+            for (var t = 0; t < s.Length; t++)
+                logits[t * vocabulary + (s[t] + 1) % vocabulary] = MathF.Log(4);
+            return logits;
+        })];
+
+        public void Dispose() { }
     }
 
     // Python: len(re.split(r"\s+", text)).
