@@ -51,6 +51,26 @@ public abstract class ComparisonTests(DatabaseProvider provider) : ProductTests(
     }
 
     [Fact]
+    public async Task ALargeSlice_HasTheIntervalOfTheWhole()
+    {
+        // Everything is in one large slice but for two rows, so the slice's interval in closed form has to agree with the resampled one of the whole.
+        var random = new Random(3);
+        var weights = Enumerable.Range(0, 4002).Select(i => 50.0 + i % 40).ToArray();
+        async Task<EvaluationRun> Corpus(string variant, double worse)
+        {
+            var run = await Product.EvaluationAsync((await Product.VersionAsync("tiny-lm", variant)).Id, variant, new Dictionary<string, double[]> { ["latency"] = [1] });
+            await Product.WriteAsync(db => db.RowScores.AddRange(weights.Select((w, i) => new RowScore { EvaluationRunId = run.Id, Task = "corpus", RowKey = $"{i:D4}", Value = w * (2 + worse) + 10 * random.NextDouble(), Weight = w, Slice = i < 4000 ? "most" : "rest" })));
+            return run;
+        }
+        var metric = (await Get<CompareRuns>().CompareAsync((await Corpus("fp32", 0)).Id, (await Corpus("int8", 0.01)).Id)).Metrics.Single();
+        var (whole, most) = (metric.Difference, metric.Slices[0]);
+        Assert.Equal(("most", 4000), (most.Slice, most.N));
+        Assert.Equal(whole.Value, most.Effect, 3);
+        Assert.Equal(1, (most.High - most.Low) / (whole.High - whole.Low), 0.05);
+        Assert.True(most.PValue < 0.001 && most.Low > 0);
+    }
+
+    [Fact]
     public async Task RowsOfOneSource_CountLess()
     {
         // Ten sources of twenty rows that rise and fall together are ten observations, not two hundred.
