@@ -30,6 +30,14 @@ export function openDialog(dialog) { if (!dialog.open) dialog.showModal(); }
 export function closeDialog(dialog) { if (dialog.open) dialog.close(); }
 export const focus = element => element?.focus();
 
+// --- notifications outside of the page, where the person allowed them ----------------------------------
+export async function askToNotify() { if ('Notification' in window && Notification.permission === 'default') await Notification.requestPermission(); }
+export function notify(title, body, href) {
+  if (!('Notification' in window) || Notification.permission !== 'granted') return;
+  const shown = new Notification(title, { body, tag: title + body }); // several open pages show one
+  shown.onclick = () => { window.focus(); location.assign(href); };
+}
+
 /** Keeps the end of a log in view, unless the reader scrolled away from it. */
 export function scrollToEnd(element) { if (element) element.scrollTop = element.scrollHeight; }
 export const isAtEnd = element => element.scrollHeight - element.scrollTop - element.clientHeight < 40;

@@ -22,7 +22,7 @@ internal static class ServerCommands
     {
         yield return Api();
         yield return new Command("pipelines", "Pipelines on a server.") { List(), Start() };
-        yield return new Command("schedules", "Schedules on a server.") { CreateSchedule() };
+        yield return Schedules();
     }
 
     private static Command Api()
@@ -50,15 +50,47 @@ internal static class ServerCommands
         return command;
     }
 
+    private static Command Schedules()
+    {
+        var command = new Command("schedules", "Schedules on a server.") { ListSchedules(), CreateSchedule(), RunSchedule() };
+        command.Aliases.Add("schedule");
+        return command;
+    }
+
+    private static Command ListSchedules()
+    {
+        var command = new Command("list", "Lists the schedules with what they start.") { Server };
+        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Get, "/schedules", null, ct));
+        return command;
+    }
+
+    private static Command RunSchedule()
+    {
+        var id = new Argument<Guid>("id") { Description = "Id of the schedule, as the list shows it." };
+        var command = new Command("run-now", "Starts a schedule now; its next due time stays as it is.") { id, Server };
+        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Post, $"/schedules/{parsed.GetValue(id)}/firings", null, ct));
+        return command;
+    }
+
     private static Command CreateSchedule()
     {
         var name = new Argument<string>("name") { Description = "Schedule name." };
-        var pipeline = new Option<string>("--pipeline") { Description = "Pipeline to start.", Required = true };
+        var pipeline = new Option<string?>("--pipeline") { Description = "Pipeline to start." };
+        var regression = new Option<string?>("--regression") { Description = "Regression check in place of a pipeline: its JSON, or @file." };
         var cron = new Option<string>("--cron") { Description = "Minute, hour, day, month, weekday.", Required = true };
         var zone = new Option<string>("--time-zone") { Description = "IANA time zone.", DefaultValueFactory = _ => "UTC" };
-        var command = new Command("create", "Makes a schedule.") { name, pipeline, cron, zone, Server };
-        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Post, "/schedules",
-            JsonContent.Create(new { name = parsed.GetValue(name), pipeline = parsed.GetValue(pipeline), cron = parsed.GetValue(cron), time_zone = parsed.GetValue(zone) }), ct));
+        var overlap = new Option<string>("--overlap") { Description = "While the run before is not over: Skip, Queue or CancelPrevious.", DefaultValueFactory = _ => "Skip" };
+        var catchUp = new Option<string>("--catch-up") { Description = "After downtime: Once or Skip.", DefaultValueFactory = _ => "Once" };
+        var command = new Command("create", "Makes a schedule.") { name, pipeline, regression, cron, zone, overlap, catchUp, Server };
+        command.Aliases.Add("add");
+        command.SetAction(async (parsed, ct) =>
+        {
+            var spec = Content(parsed.GetValue(regression)) is { } given ? JsonSerializer.Deserialize<JsonElement>(await given.ReadAsStringAsync(ct)) : (JsonElement?)null;
+            return await SendAsync(parsed, HttpMethod.Post, "/schedules", JsonContent.Create(new
+            {
+                name = parsed.GetValue(name), pipeline = parsed.GetValue(pipeline), regression = spec, cron = parsed.GetValue(cron), time_zone = parsed.GetValue(zone), overlap = parsed.GetValue(overlap), catch_up = parsed.GetValue(catchUp),
+            }), ct);
+        });
         return command;
     }
 

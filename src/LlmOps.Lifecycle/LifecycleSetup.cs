@@ -12,6 +12,7 @@ using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using Microsoft.EntityFrameworkCore;
@@ -36,7 +37,6 @@ public static class LifecycleSetup
         services.AddSingleton<AdvancePipelines>();
         services.AddSingleton<StartPipeline>();
         services.AddSingleton<ControlPipeline>();
-        services.AddSingleton<ManageSchedules>();
         services.AddSingleton<ImportDataset>();
         services.AddSingleton<ImportModel>();
         services.AddSingleton<ReadRows>();
@@ -61,7 +61,6 @@ public static class LifecycleSetup
 
         services.AddSingleton<ReadPipelines>();
         services.AddSingleton<ReadPipelineRun>();
-        services.AddSingleton<ReadSchedules>();
         services.AddSingleton<ReadJobs>();
         services.AddSingleton<ReadWorkers>();
         services.AddSingleton<ReadEvaluations>();
@@ -87,6 +86,8 @@ public static class LifecycleSetup
         services.AddSingleton<ReadCurves>();
         services.AddSingleton<ReadOverview>();
         services.AddSingleton<SearchEverything>();
+
+        services.AddScheduling(configuration);
         return services;
     }
 }

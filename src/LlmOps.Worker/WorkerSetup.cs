@@ -26,6 +26,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, SearchVariantHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
+        services.AddSingleton<IJobHandler, CompareRunsHandler>();
         services.AddSingleton<IJobHandler, BuildIndexHandler>();
         services.AddSingleton<IJobHandler, DeployHandler>();
         services.AddSingleton<JobRunner>();

@@ -40,24 +40,30 @@ public sealed class StartPipeline(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
         {
             await using var db = await dbs.CreateDbContextAsync(ct);
             var definition = await db.PipelineDefinitions.SingleOrDefaultAsync(d => d.Name == name, ct) ?? throw LlmOpsException.NotFound("Pipeline", name);
-            var document = PipelineDocument.Parse(definition.Yaml);
-            var number = await db.PipelineRuns.Where(r => r.DefinitionId == definition.Id).MaxAsync(r => (int?)r.Number, ct) ?? 0;
-            var now = time.GetUtcNow();
-            var run = new PipelineRun
-            {
-                DefinitionId = definition.Id, Name = document.Name, Number = number + 1, Yaml = definition.Yaml, Folder = definition.Folder,
-                State = PipelineState.Running, CreatedById = actor.Id, CreatedBy = actor.Name, CreatedAt = now,
-                Stages = [.. document.Stages.Select((s, i) => new StageRun
-                {
-                    Ordinal = i, Name = s.Name, Kind = s.Kind.Name, Needs = string.Join(',', s.Needs), ParametersJson = s.Parameters.ToJsonString(), State = StageState.Pending, Round = 1,
-                })],
-            };
-            db.Add(run);
-            db.Record(actor, "start", "pipeline-run", run.Id, now, after: new { run.Name, run.Number });
+            var run = await PrepareAsync(db, definition, actor, time.GetUtcNow(), ct);
             await db.SaveChangesAsync(ct);
             return run;
         });
         await advance.AdvanceAsync(run.Id, ct);
+        return run;
+    }
+
+    /// <summary>Adds a run of the definition to what the caller saves: a schedule claims its due time in the same transaction.</summary>
+    internal static async Task<PipelineRun> PrepareAsync(LlmOpsDb db, PipelineDefinition definition, Actor actor, DateTimeOffset now, CancellationToken ct)
+    {
+        var document = PipelineDocument.Parse(definition.Yaml);
+        var number = await db.PipelineRuns.Where(r => r.DefinitionId == definition.Id).MaxAsync(r => (int?)r.Number, ct) ?? 0;
+        var run = new PipelineRun
+        {
+            DefinitionId = definition.Id, Name = document.Name, Number = number + 1, Yaml = definition.Yaml, Folder = definition.Folder,
+            State = PipelineState.Running, CreatedById = actor.Id, CreatedBy = actor.Name, CreatedAt = now,
+            Stages = [.. document.Stages.Select((s, i) => new StageRun
+            {
+                Ordinal = i, Name = s.Name, Kind = s.Kind.Name, Needs = string.Join(',', s.Needs), ParametersJson = s.Parameters.ToJsonString(), State = StageState.Pending, Round = 1,
+            })],
+        };
+        db.Add(run);
+        db.Record(actor, "start", "pipeline-run", run.Id, now, after: new { run.Name, run.Number });
         return run;
     }
 }

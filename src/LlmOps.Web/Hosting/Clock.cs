@@ -7,6 +7,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Hosting;
@@ -16,13 +17,17 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, ManageSchedules schedules, ExpireApprovals approvals)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
         await transitions.SweepStaleLeasesAsync(ct);
         await advance.AdvanceAllAsync(ct);
+        await settle.SettleAsync(ct);
     }
+
+    /// <summary>A beat of its own: a mail server that does not answer must not hold up the sweep.</summary>
+    public Task SendNotificationsAsync(CancellationToken ct) => send.SendDueAsync(ct);
 
     public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
 
@@ -54,6 +59,7 @@ public static class ClockSetup
     {
         var recurring = app.Services.GetRequiredService<IRecurringJobManager>();
         recurring.AddOrUpdate<Clock>("sweep", c => c.SweepAsync(CancellationToken.None), "*/15 * * * * *");
+        recurring.AddOrUpdate<Clock>("notifications", c => c.SendNotificationsAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
         app.MapHangfireDashboard("/hangfire", new DashboardOptions { Authorization = [new Administrators()], DashboardTitle = "LlmOps clock", AppPath = "/" })

@@ -93,6 +93,32 @@ internal static class UseCases
             var schedule = await ScheduleAsync(p);
             return a => p.Get<ManageSchedules>().DeleteAsync(schedule.Id, a);
         }),
+        ["run a schedule now"] = new("FireSchedules.RunNowAsync", "start pipeline-run", Alice, async p =>
+        {
+            var schedule = await ScheduleAsync(p);
+            return a => p.Get<FireSchedules>().RunNowAsync(schedule.Id, a);
+        }),
+        ["create an alert rule"] = new("ManageAlertRules.CreateAsync", "create alert-rule", Alice, p => Act(a => RuleAsync(p, a))),
+        ["disable an alert rule"] = new("ManageAlertRules.EnableAsync", "disable alert-rule", Alice, async p =>
+        {
+            var rule = await RuleAsync(p, p.Alice);
+            return a => p.Get<ManageAlertRules>().EnableAsync(rule.Id, false, a);
+        }),
+        ["delete an alert rule"] = new("ManageAlertRules.DeleteAsync", "delete alert-rule", Alice, async p =>
+        {
+            var rule = await RuleAsync(p, p.Alice);
+            return a => p.Get<ManageAlertRules>().DeleteAsync(rule.Id, a);
+        }),
+        ["acknowledge an incident"] = new("HandleIncident.AcknowledgeAsync", "acknowledge incident", Rosa, async p =>
+        {
+            var incident = await IncidentAsync(p);
+            return a => p.Get<HandleIncident>().AcknowledgeAsync(incident.Id, a);
+        }),
+        ["resolve an incident"] = new("HandleIncident.ResolveAsync", "resolve incident", Alice, async p =>
+        {
+            var incident = await IncidentAsync(p);
+            return a => p.Get<HandleIncident>().ResolveAsync(incident.Id, "Rolled back.", a);
+        }),
         ["import a dataset"] = new("ImportDataset.ImportAsync", "import dataset-version", Alice, p => Act(a => p.DatasetAsync("pairs", DatasetKind.Preference, TestProduct.PreferenceRows(4), actor: a))),
         ["annotate"] = new("Annotate.AnswerAsync", "annotate dataset-row", Alice, async p =>
         {
@@ -190,6 +216,16 @@ internal static class UseCases
     {
         await product.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", product.Alice);
         return await product.Get<ManageSchedules>().CreateAsync("nightly", "diamond", "0 3 * * *", "UTC", product.Alice);
+    }
+
+    private static Task<AlertRule> RuleAsync(TestProduct product, Actor actor) =>
+        product.Get<ManageAlertRules>().CreateAsync(new NewAlertRule("nights", AlertConditions.Fail, [new AlertChannel(NotificationChannels.Page)]), actor);
+
+    private static async Task<Incident> IncidentAsync(TestProduct product)
+    {
+        var incident = new Incident { Title = "It regressed", DetailJson = """{"schedule":"nightly","candidate":"tiny-lm/1 int8","reasons":[],"rows":[],"rows_worse":0,"firings":[]}""", OpenedAt = product.Clock.GetUtcNow() };
+        await product.WriteAsync(db => db.Incidents.Add(incident));
+        return incident;
     }
 
     private static async Task DeployTwiceAsync(TestProduct product)

@@ -22,6 +22,9 @@ internal sealed class PipelineDriver
         return new(product, (await product.Get<StartPipeline>().StartAsync(definition.Name, product.Alice)).Id);
     }
 
+    /// <summary>For a run that something else started.</summary>
+    public static PipelineDriver Of(TestProduct product, Guid runId) => new(product, runId);
+
     public Task<PipelineRun> RunAsync() => product.ReadAsync(db => db.PipelineRuns.AsNoTracking().SingleAsync(r => r.Id == RunId));
 
     public Task<StageRun> StageAsync(string name) => product.ReadAsync(db => db.StageRuns.AsNoTracking().SingleAsync(s => s.PipelineRunId == RunId && s.Name == name));

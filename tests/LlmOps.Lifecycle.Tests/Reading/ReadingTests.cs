@@ -6,6 +6,7 @@ using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.TestKit;
 

@@ -72,6 +72,24 @@ public sealed record GateParameters : StageParameters
     }
 }
 
+public sealed record CompareRunsParameters : StageParameters
+{
+    [Field("Evaluation run that is judged.", Required = true, Reference = true)]
+    public string Candidate { get; init; } = "";
+    [Field("Evaluation run it is compared with: the champion of the rules; empty where only absolute rules decide.", Reference = true)]
+    public string Baseline { get; init; } = "";
+    [Field("Rules as of a gate, one in each line.")]
+    public IReadOnlyList<string> Rules { get; init; } = [];
+    [Field("Gate policy in place of rules, as name or name/number.")]
+    public string Policy { get; init; } = "";
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (Rules.Count == 0 == (Policy.Length == 0))
+            yield return new("rules", "give rules or a policy, one of the two.");
+    }
+}
+
 public sealed record ApproveParameters : StageParameters
 {
     [Field("Version to promote.", Required = true, Reference = true)]

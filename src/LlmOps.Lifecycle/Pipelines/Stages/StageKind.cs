@@ -23,6 +23,7 @@ public static class StageKinds
         new("search-variant", "optimise", typeof(SearchVariantParameters), ["version", "variant", "variants"], "Tries quantizations until a stated goal cannot be reached any better, and keeps the best or all that are worth choosing from."),
         new("evaluate", "evaluate", typeof(EvaluateParameters), ["version", "runs"], "Measures quality, speed, size and memory of each variant, row by row."),
         new("gate", "evaluate", typeof(GateParameters), ["version", "variant", "decision"], "Judges the measurements by rules and picks the variant that goes on."),
+        new("compare-runs", "evaluate", typeof(CompareRunsParameters), ["verdict", "candidate", "baseline", "reasons"], "Judges one evaluation run against another by rules, and says pass, fail or cannot tell without stopping the pipeline."),
         new("approve", "release", typeof(ApproveParameters), ["version", "variant", "approval"], "Waits until a second person approves, then moves the alias.", IsHuman: true),
         new("build-index", "release", typeof(BuildIndexParameters), ["index"], "Cuts documents into chunks and builds the keyword and vector index."),
         new("deploy", "release", typeof(DeployParameters), ["deployment"], "Serves the approved variant, as a chat or over a knowledge base."),

@@ -36,7 +36,7 @@ public sealed record TrafficRequest(Dictionary<int, int> Shares);
 
 public sealed record FeedbackRequest(int Score, string? Comment = null);
 
-public sealed record ScheduleRequest(string Name, string Pipeline, string Cron, string TimeZone = "UTC");
+public sealed record NoteRequest(string Note);
 
 public sealed record EnableRequest(bool Enabled);
 

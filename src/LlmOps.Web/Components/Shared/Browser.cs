@@ -19,6 +19,10 @@ public sealed class Browser(IJSRuntime js) : IAsyncDisposable
 
     public Task OpenDialogAsync(ElementReference dialog) => CallAsync("openDialog", dialog);
     public Task CloseDialogAsync(ElementReference dialog) => CallAsync("closeDialog", dialog);
+    /// <summary>Asks the person whether the browser may show notifications; it remembers the answer.</summary>
+    public Task AskToNotifyAsync() => CallAsync("askToNotify");
+    /// <summary>Shows one outside of the page where that was allowed, else does nothing.</summary>
+    public Task NotifyAsync(string title, string text, string href) => CallAsync("notify", title, text, href);
     public Task ScrollToEndAsync(ElementReference element) => CallAsync("scrollToEnd", element);
     public async Task<bool> IsAtEndAsync(ElementReference element) => await (await ShellAsync()).InvokeAsync<bool>("isAtEnd", element);
     public async Task<string> ThemeAsync() => await (await ShellAsync()).InvokeAsync<string>("theme");

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Components.Pages.Schedules;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
@@ -15,6 +16,10 @@ public sealed partial class NewSchedule
     private IReadOnlyList<string> pipelines = [];
     private IReadOnlyList<DateTimeOffset> next = [];
     private string name = "", pipeline = "", cron = "0 3 * * *", timeZone = "UTC";
+    private string kind = Schedule.Pipeline, subject = "", baseline = "previous", suite = "quickstart", instructions = "", preferences = "", policy = "", rules = "";
+    private int baselineDays = 7, rows = 500;
+    private OverlapPolicy overlap;
+    private CatchUpPolicy catchUp;
     private string? problem;
 
     [Inject] private ReadPipelines Pipelines { get; set; } = null!;
@@ -24,7 +29,8 @@ public sealed partial class NewSchedule
 
     [Parameter] public EventCallback OnCreated { get; set; }
 
-    private string? Missing => problem is not null ? "Mend the cron expression first." : name.Trim().Length == 0 ? "Give the schedule a name." : pipeline.Length == 0 ? "There is no pipeline to start." : null;
+    private string? Missing => problem is not null ? "Mend the cron expression first." : name.Trim().Length == 0 ? "Give the schedule a name." : kind == Schedule.Regression ? (subject.Trim().Length == 0 ? "Say what is watched." : policy.Trim().Length + rules.Trim().Length == 0 ? "Give a policy or rules." : null)
+        : pipeline.Length == 0 ? "There is no pipeline to start." : null;
 
     public async Task OpenAsync(string? forPipeline)
     {
@@ -40,7 +46,7 @@ public sealed partial class NewSchedule
         (cron, timeZone, problem) = (expression, zone, null);
         try
         {
-            next = ReadSchedules.Upcoming(cron, timeZone, Clock.GetUtcNow(), 3);
+            next = ScheduleTimes.Upcoming(cron, timeZone, Clock.GetUtcNow(), 5);
             if (next.Count == 0) problem = "This expression names no time that will ever come.";
         }
         catch (LlmOpsException e)
@@ -51,7 +57,12 @@ public sealed partial class NewSchedule
 
     private async Task CreateAsync()
     {
-        await Manage.CreateAsync(name.Trim(), pipeline, cron.Trim(), timeZone, Actor);
+        var spec = kind == Schedule.Pipeline ? null : new RegressionSpec
+        {
+            Subject = subject.Trim(), Baseline = baseline.Trim(), BaselineDays = baselineDays, Suite = suite.Trim(), Instructions = instructions.Trim(), Preferences = preferences.Trim(), Rows = rows,
+            Policy = policy.Trim().Length > 0 ? policy.Trim() : null, Rules = rules.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+        };
+        await Manage.CreateAsync(new ScheduleRequest(name.Trim(), cron.Trim(), timeZone, spec is null ? pipeline : null, spec, overlap, catchUp), Actor);
         await dialog.CloseAsync();
         await OnCreated.InvokeAsync();
     }

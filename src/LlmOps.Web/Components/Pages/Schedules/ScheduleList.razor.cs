@@ -1,6 +1,6 @@
 using System.Globalization;
 using LlmOps.Lifecycle.Identity;
-using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
@@ -15,6 +15,7 @@ public sealed partial class ScheduleList
 
     [Inject] private ReadSchedules Schedules { get; set; } = null!;
     [Inject] private ManageSchedules Manage { get; set; } = null!;
+    [Inject] private FireSchedules Fire { get; set; } = null!;
     [Inject] private TimeProvider Clock { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 
@@ -28,11 +29,18 @@ public sealed partial class ScheduleList
     private async Task ReadAsync() => schedules = await Schedules.ListAsync();
 
     private DateTimeOffset? Next(ScheduleRow schedule) =>
-        schedule.Enabled ? ManageSchedules.NextAfter(schedule.Cron, schedule.TimeZone, Clock.GetUtcNow()) : null;
+        schedule.Enabled ? ScheduleTimes.NextAfter(schedule.Cron, schedule.TimeZone, Clock.GetUtcNow()) : null;
 
     private async Task EnableAsync(ScheduleRow schedule, bool enabled)
     {
         await Manage.EnableAsync(schedule.Id, enabled, Actor);
+        await ReadAsync();
+        StateHasChanged();
+    }
+
+    private async Task RunNowAsync(ScheduleRow schedule)
+    {
+        await Fire.RunNowAsync(schedule.Id, Actor);
         await ReadAsync();
         StateHasChanged();
     }
