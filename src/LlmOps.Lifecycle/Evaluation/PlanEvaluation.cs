@@ -88,7 +88,7 @@ public sealed class PlanEvaluation(IDbContextFactory<LlmOpsDb> dbs, CompareRuns 
         if (have < 2)
             return null;
         var rows = question.Rows ?? have;
-        var margin = policy?.Rules.FirstOrDefault(r => r.Kind == PolicyRuleKind.NonInferiority && r.Metric == task.FullName && r.Bound > 0)?.Bound ?? question.Margin;
+        var margin = policy?.Rules.FirstOrDefault(r => r.Kind == PolicyRuleKind.NonInferiority && r.Metric == task.FullName && r.Bound > 0)?.Bound ?? question.Margin ?? task.Margin;
         var (spread, source) = Spread(task, measured, pair);
         return new(task.FullName, task.Unit, rows, spread, source, pair?.Discordance,
             Power.MinimumDetectableEffect(spread, rows, alpha, power, oneSided: true), margin, margin is { } m ? (int)Math.Min(int.MaxValue, Power.RowsNeeded(spread, m, alpha, power, oneSided: true)) : null);
