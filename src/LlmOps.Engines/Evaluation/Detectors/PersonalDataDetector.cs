@@ -52,7 +52,7 @@ public static partial class PersonalDataDetector
 
     private static bool IsForeignAddress(string text) =>
         IPAddress.TryParse(text, out var address) && !IPAddress.IsLoopback(address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any) && !address.Equals(IPAddress.Broadcast)
-        && (address.AddressFamily == AddressFamily.InterNetwork || text.Count(c => c == ':') >= 2);
+        && text.Count(c => c == (address.AddressFamily == AddressFamily.InterNetwork ? '.' : ':')) >= 2; // A bare number is an address to the parser.
 
     private static bool IsPhone(string text) => text.Count(char.IsAsciiDigit) is >= 8 and <= 15;
 
@@ -72,7 +72,8 @@ public static partial class PersonalDataDetector
     [GeneratedRegex(@"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?![0-9]|\.[0-9])")]
     private static partial Regex IpV4();
 
-    [GeneratedRegex("(?<![0-9A-Za-z:])[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:])")]
+    // The parser knows the form; a colon of the sentence may follow.
+    [GeneratedRegex("(?<![0-9A-Za-z:])[0-9A-Fa-f:]{2,39}(?![0-9A-Za-z]|:[0-9A-Fa-f:])")]
     private static partial Regex IpV6();
 
     // With a country code, or in the North American form: bare digits may be anything.

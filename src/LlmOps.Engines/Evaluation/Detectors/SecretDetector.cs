@@ -64,7 +64,7 @@ public static partial class SecretDetector
     [GeneratedRegex(@"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])")]
     private static partial Regex Google();
 
-    [GeneratedRegex(@"\bhf_[A-Za-z]{34}\b")]
+    [GeneratedRegex(@"\bhf_[A-Za-z0-9]{34}\b")]
     private static partial Regex HuggingFace();
 
     [GeneratedRegex(@"\b[sr]k_live_[A-Za-z0-9]{16,}\b")]
@@ -73,7 +73,7 @@ public static partial class SecretDetector
     [GeneratedRegex(@"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}")]
     private static partial Regex OpenAi();
 
-    [GeneratedRegex(@"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")]
+    [GeneratedRegex(@"\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,}")]
     private static partial Regex Jwt();
 
     [GeneratedRegex(@"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:([^\s/@]{3,128})@")]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace LlmOps.Engines.Evaluation.Rag;
@@ -57,7 +58,7 @@ public static partial class RagMetrics
 
     /// <summary>Numbers in square brackets, such as [2] and [1, 3], in the order of their first occurrence.</summary>
     public static IReadOnlyList<int> Citations(string answer) =>
-        [.. Brackets().Matches(answer).SelectMany(m => m.Groups[1].Captures).Select(c => int.TryParse(c.Value, out var n) ? n : -1).Where(n => n >= 0).Distinct()];
+        [.. Brackets().Matches(answer).SelectMany(m => m.Groups[1].Captures.Concat(m.Groups[2].Captures)).Select(c => int.Parse(c.ValueSpan, CultureInfo.InvariantCulture)).Distinct()];
 
     /// <summary>citation precision: cited texts that are relevant / cited texts; null if nothing is cited.</summary>
     public static double? CitationPrecision(IReadOnlyCollection<string> cited, IReadOnlyCollection<string> relevant) => Share([.. cited.Distinct().Select(relevant.Contains)]);
@@ -79,6 +80,6 @@ public static partial class RagMetrics
         return squareA > 0 && squareB > 0 ? dot / Math.Sqrt(squareA * squareB) : null;
     }
 
-    [GeneratedRegex(@"\[(?:\s*([0-9]{1,6})\s*[,;]?)+\]")]
+    [GeneratedRegex(@"\[\s*([0-9]{1,6})(?:\s*[,;]\s*([0-9]{1,6}))*\s*\]")]
     private static partial Regex Brackets();
 }

@@ -41,4 +41,32 @@ public sealed class PersonalDataDetectorTests
     [Fact]
     public void Find_GivesSeveralInOrder() =>
         Assert.Equal(["email", "phone", "payment-card"], PersonalDataDetector.Find("a@b.example, +1 212 555 0123, 4242424242424242").Select(s => s.Kind));
+
+    // Answers come from a model that may repeat itself without end.
+    [Theory]
+    [InlineData("1")]
+    [InlineData(":")]
+    [InlineData("a:")]
+    [InlineData("a.")]
+    [InlineData("a@")]
+    [InlineData("+1 ")]
+    [InlineData("+1234567890123456789012345678901234567890")]
+    [InlineData("[1,")]
+    [InlineData("AB12 ")]
+    [InlineData("eyJaaaaaaaa-")]
+    [InlineData("aws key ")]
+    [InlineData("-----BEGIN A ")]
+    [InlineData("I can not ")]
+    public void Detectors_EndSoon_WhateverIsRepeated(string piece)
+    {
+        var text = "[" + string.Concat(Enumerable.Repeat(piece, 50_000 / piece.Length));
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+
+        PersonalDataDetector.Find(text);
+        SecretDetector.Find(text);
+        RefusalDetector.Find(text);
+        LlmOps.Engines.Evaluation.Rag.RagMetrics.Citations(text);
+
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 20);
+    }
 }
