@@ -91,7 +91,7 @@ public sealed class PlanEvaluation(IDbContextFactory<LlmOpsDb> dbs, CompareRuns 
         var margin = policy?.Rules.FirstOrDefault(r => r.Kind == PolicyRuleKind.NonInferiority && r.Metric == task.FullName && r.Bound > 0)?.Bound ?? question.Margin ?? task.Margin;
         var (spread, source) = Spread(task, measured, pair);
         return new(task.FullName, task.Unit, rows, spread, source, pair?.Discordance,
-            Power.MinimumDetectableEffect(spread, rows, alpha, power, oneSided: true), margin, margin is { } m ? (int)Math.Min(int.MaxValue, Power.RowsNeeded(spread, m, alpha, power, oneSided: true)) : null);
+            Power.MinimumDetectableEffect(spread, rows, alpha, power, oneSided: true), margin, margin > 0 ? (int)Math.Min(int.MaxValue, Power.RowsNeeded(spread, margin.Value, alpha, power, oneSided: true)) : null);
     }
 
     private static (double Spread, SpreadSource Source) Spread(EvaluationTask task, EvaluationMetric? measured, MetricComparison? pair)
