@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Knowledge;
@@ -48,6 +49,9 @@ public static class LifecycleSetup
         services.AddSingleton<SavePolicy>();
         services.AddSingleton<ReadPolicies>();
         services.AddSingleton<JudgeVersion>();
+        services.AddSingleton<SaveSuite>();
+        services.AddSingleton<StartSuiteRun>();
+        services.AddSingleton<ReadSuites>();
         services.AddSingleton<RequestPromotion>();
         services.AddSingleton<DecideApproval>();
         services.AddSingleton<ExpireApprovals>();

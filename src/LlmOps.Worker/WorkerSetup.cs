@@ -25,6 +25,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, QuantizeHandler>();
         services.AddSingleton<IJobHandler, SearchVariantHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
+        services.AddSingleton<IJobHandler, EvaluateSuiteHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
         services.AddSingleton<IJobHandler, CompareRunsHandler>();
         services.AddSingleton<IJobHandler, BuildIndexHandler>();

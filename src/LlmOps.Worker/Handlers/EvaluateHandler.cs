@@ -23,11 +23,6 @@ namespace LlmOps.Worker.Handlers;
 /// </summary>
 public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints) : IJobHandler
 {
-    /// <summary>Not a variant: the checkpoint itself, run by the training framework.</summary>
-    public const string Checkpoint = "checkpoint";
-
-    private sealed record Form(string Name, string Folder, long SizeBytes);
-
     public string Kind => "evaluate";
 
     public async Task RunAsync(JobContext job, CancellationToken ct)
@@ -35,7 +30,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         var p = job.Spec<StageSpec>().Parameters<EvaluateParameters>();
         await using var db = await job.OpenDbAsync(ct);
         var version = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
-        var forms = await FormsAsync(db, version, p, ct);
+        var forms = await ModelForm.FindAsync(db, artifacts, version, p.Variants, ct);
         var rows = await RowsAsync(db, p, ct);
         var done = new List<Guid>();
         foreach (var form in forms)
@@ -53,19 +48,6 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         await hints.ChangedAsync(Areas.Evaluation, Guid.Empty);
     }
 
-    private async Task<List<Form>> FormsAsync(LlmOpsDb db, ModelVersion version, EvaluateParameters p, CancellationToken ct)
-    {
-        var forms = new List<Form>();
-        if (p.Variants.Contains(Checkpoint))
-            forms.Add(new(Checkpoint, await artifacts.FolderAsync(version.ArtifactDigest, ct), version.SizeBytes));
-        var variants = await db.ModelVariants.AsNoTracking().Where(v => v.VersionId == version.Id).OrderBy(v => v.Name).ToListAsync(ct);
-        foreach (var variant in variants.Where(v => p.Variants.Contains("all") || p.Variants.Contains(v.Name)))
-            forms.Add(new(variant.Name, await artifacts.FolderAsync(variant.ArtifactDigest, ct), variant.SizeBytes));
-        if (p.Variants.FirstOrDefault(name => name is not ("all" or Checkpoint) && variants.All(v => v.Name != name)) is { } missing)
-            throw LlmOpsException.NotFound($"Variant of {p.Version}", missing);
-        return forms.Count > 0 ? forms : throw LlmOpsException.Invalid($"{p.Version} has no variant to measure. Put an export-onnx stage before, or measure \"checkpoint\".");
-    }
-
     private async Task<HeldOutRows> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
     {
         async Task<List<T>> Load<T>(string key) => key.Length == 0 ? [] : await files.HeldOutAsync<T>(await db.DatasetVersions.GetAsync(key, ct), ct);
@@ -75,7 +57,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         return rows;
     }
 
-    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, Form form, EvaluateParameters p, HeldOutRows rows, CancellationToken ct)
+    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, ModelForm form, EvaluateParameters p, HeldOutRows rows, CancellationToken ct)
     {
         EvaluationRun? run = null;
         await job.SaveAsync(async db =>
@@ -95,7 +77,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         return run!;
     }
 
-    private static async Task MeasureAsync(JobContext job, EvaluationRun run, Form form, HeldOutRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
+    private static async Task MeasureAsync(JobContext job, EvaluationRun run, ModelForm form, HeldOutRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
     {
         HashSet<string> stored;
         await using (var db = await job.OpenDbAsync(ct))
@@ -108,7 +90,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             await job.SaveAsync(db => { db.RowScores.AddRange(scored); return Task.CompletedTask; }, ct);
         }
 
-        using (ICausalModel model = form.Name == Checkpoint ? CheckpointModel.Load(form.Folder) : OnnxCausalModel.Load(form.Folder))
+        using (var model = form.Load())
         {
             var tokenizer = Tokenizer.Load(form.Folder);
             var tasks = new RowTasks(model, tokenizer, PromptFormat.Load(form.Folder, tokenizer), run.Id);
@@ -122,7 +104,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         }
         await Store(EvaluationTasks.Size.Name, () => [new RowScore { EvaluationRunId = run.Id, Task = EvaluationTasks.Size.Name, RowKey = "0", Value = form.SizeBytes }]);
         // The training framework is not what serves, so its speed is not measured.
-        if (form.Name != Checkpoint && p.ProbeRepeats > 0 && !stored.Contains(EvaluationTasks.Load.Name))
+        if (!form.IsCheckpoint && p.ProbeRepeats > 0 && !stored.Contains(EvaluationTasks.Load.Name))
         {
             job.Report((index + 0.9) / count, $"{form.Name}: speed and memory in {p.ProbeRepeats} fresh processes");
             var probe = await Task.Run(() => Probe.Run(new ProbeRequest(form.Folder, p.ProbeRepeats), ct), ct);

@@ -25,6 +25,9 @@ internal sealed class Execution(DateTimeOffset now)
 
     public Marks Added { get; set; }
 
+    /// <summary>Whether writing a name without a value is an error instead of nothing.</summary>
+    public bool IsStrict { get; init; }
+
     /// <summary>The line of the statement under way, for messages.</summary>
     public int Line { get; set; } = 1;
 

@@ -34,9 +34,14 @@ internal sealed class TextStatement(MarkedText text) : Statement
 
 internal sealed class Print(Expression value) : Statement
 {
+    public Expression Printed => value;
+
     protected override Flow Execute(Execution run, Scope scope)
     {
-        run.Write(TemplateValue.ToText(run, value.Value(run, scope)));
+        var printed = value.Value(run, scope);
+        if (run.IsStrict && printed is Undefined { Name: var name })
+            throw run.Fail($"'{name}' has no value.");
+        run.Write(TemplateValue.ToText(run, printed));
         return Flow.Next;
     }
 }

@@ -46,6 +46,20 @@ public sealed record EvaluateParameters : StageParameters
     public int BootstrapResamples { get; init; } = 5000;
 }
 
+public sealed record EvaluateSuiteParameters : StageParameters
+{
+    [Field("Version to measure.", Required = true, Reference = true)]
+    public string Version { get; init; } = "";
+    [Field("Suite version to run, name/number.", Required = true, Reference = true)]
+    public string Suite { get; init; } = "";
+    [Field("Variants to measure: names, \"all\", or \"checkpoint\" to run the checkpoint in the training framework.")]
+    public IReadOnlyList<string> Variants { get; init; } = ["all"];
+    [Field("How often the suite is run; the differences between the repeats are its noise floor.", Min = 1, Max = 20)]
+    public int Repeats { get; init; } = 1;
+    [Field("Resamples of the bootstrap behind each confidence interval.", Min = 200, Max = 100_000)]
+    public int BootstrapResamples { get; init; } = 5000;
+}
+
 public sealed record GateParameters : StageParameters
 {
     [Field("Version under test.", Required = true, Reference = true)]

@@ -17,6 +17,7 @@ public static class ApiV1
         v1.MapPipelines();
         v1.MapSchedules();
         v1.MapEvaluations();
+        v1.MapSuites();
         v1.MapGates();
         v1.MapPromotion();
         v1.MapDeployments();

@@ -1,5 +1,8 @@
 using System.Text.Json;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Evaluations;
@@ -17,9 +20,18 @@ public sealed partial class EvaluationPage
     [Inject] private ReadRowScores Rows { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
+    [Inject] private LlmOps.Lifecycle.Evaluation.Suites.StartSuiteRun Suites { get; set; } = null!;
+    [CascadingParameter] public required Actor Actor { get; set; }
+
     [Parameter] public Guid Id { get; set; }
 
-    private IEnumerable<EvaluationMetric> KeyMetrics => Key.Select(t => detail!.Row.Find(t)).OfType<EvaluationMetric>();
+    /// <summary>Rows, not metrics of rows: the first metric of a task stands for all of them.</summary>
+    private int Missing => tasks.GroupBy(t => t.Task.Name).Sum(g => g.Max(t => t.Missing));
+    private bool CanRetry => detail is { SuiteNumber: not null, Row.State: not (JobState.Queued or JobState.Running) } && (Missing > 0 || detail.Row.State != JobState.Succeeded);
+    private string? Objection => Actor.Objection(Permission.RunPipelines);
+
+    /// <summary>Those of the built-in tasks where it has them; a suite's own otherwise.</summary>
+    private IEnumerable<EvaluationMetric> KeyMetrics => Key.Select(t => detail!.Row.Find(t)).OfType<EvaluationMetric>().ToList() is { Count: > 0 } known ? known : detail!.Row.Metrics.Take(4);
 
     protected override async Task OnParametersSetAsync()
     {
@@ -34,6 +46,12 @@ public sealed partial class EvaluationPage
         tasks = await Rows.TasksAsync(Id);
         others = [.. (await Evaluations.ListAsync(new EvaluationFilter(detail.Row.Suite), 0, 50)).Rows.Where(r => r.Id != Id)];
         if (rows is not null) await rows.RefreshAsync();
+    }
+
+    private async Task RetryAsync()
+    {
+        await Suites.RetryMissingAsync(Id, Actor);
+        await ReadAsync();
     }
 
     /// <summary>The one that is looked at is B: what changed from the other one to it.</summary>

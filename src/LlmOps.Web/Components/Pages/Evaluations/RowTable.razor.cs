@@ -16,8 +16,10 @@ public sealed partial class RowTable
     [Parameter, EditorRequired] public Guid RunId { get; set; }
     [Parameter, EditorRequired] public IReadOnlyList<ScoredTask> Tasks { get; set; } = [];
 
-    private ScoredTask Chosen => Tasks.FirstOrDefault(t => t.Task.Name == Read("task")) ?? Tasks[0];
-    private RowFilter Filter => new(Chosen.Task.Name, Read("q"), Read("slice"), Chosen.Task.Proportion ? Read("outcome") : null);
+    private ScoredTask Chosen => Tasks.FirstOrDefault(t => t.Task.RowName == Read("task")) ?? Tasks[0];
+    private RowFilter Filter => new(Chosen.Task.RowName, Read("q"), Read("slice"), Read("outcome") is { } outcome && Outcomes.Contains(outcome) ? outcome : null);
+
+    private IReadOnlyList<string> Outcomes => [.. Chosen.Task.Proportion ? ["right", "wrong"] : Array.Empty<string>(), .. Chosen.Missing > 0 ? ["missing"] : Array.Empty<string>()];
 
     public Task RefreshAsync() => table?.RefreshAsync() ?? Task.CompletedTask;
 

@@ -1,0 +1,137 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using LlmOps.Engines.Evaluation.Generation;
+using LlmOps.Lifecycle.Pipelines.Stages;
+using YamlDotNet.RepresentationModel;
+
+namespace LlmOps.Lifecycle.Evaluation.Suites;
+
+/// <summary>Reads promptfoo's configuration: each prompt becomes a task, each test a row that carries its assertions. What cannot be checked here is refused by name.</summary>
+public static class PromptfooImport
+{
+    /// <summary>Field of a row that holds its assertions.</summary>
+    public const string AssertField = "assert";
+
+    private static readonly string[] WithText = ["equals", "contains", "icontains", "starts-with", "regex"];
+    private static readonly string[] WithList = ["contains-all", "contains-any", "icontains-all", "icontains-any"];
+    private static readonly string[] WithSchema = ["is-json", "contains-json"];
+
+    public static IReadOnlyList<SuiteTask> Read(string yaml)
+    {
+        var problems = new List<FieldProblem>();
+        var tasks = YamlReader.Root(yaml, "one YAML mapping with 'prompts' and 'tests' is expected.", problems) is { } root ? Read(root, problems) : [];
+        if (problems.Count > 0)
+            throw LlmOpsException.Invalid("The configuration cannot be imported:\n" + string.Join("\n", problems.Select(p => $"- {p.Path}: {p.Message}")));
+        return tasks;
+    }
+
+    private static List<SuiteTask> Read(YamlMappingNode root, List<FieldProblem> problems)
+    {
+        var y = new YamlReader(root, "", problems);
+        // Which models are asked is said when the suite is run.
+        y.Node("providers");
+        y.Text("description");
+        y.Node("$schema");
+        var prompts = y.Texts("prompts");
+        if (prompts.Count == 0)
+            y.Problem("prompts", "at least one prompt, as text, is needed.");
+        foreach (var prompt in prompts.Where(IsFile))
+            y.Problem("prompts", $"'{prompt}' is another file: put its text here.");
+        var (defaultVars, defaultAsserts) = (new JsonObject(), new JsonArray());
+        if (y.Node("defaultTest") is YamlMappingNode common)
+            (defaultVars, defaultAsserts) = Test(new YamlReader(common, "defaultTest.", problems));
+        var rows = new List<JsonObject>();
+        if (y.Node("tests") is YamlSequenceNode tests)
+            foreach (var (i, node) in tests.Children.Index())
+            {
+                var t = new YamlReader(node as YamlMappingNode ?? new YamlMappingNode(), $"tests[{i}].", problems);
+                var (vars, asserts) = Test(t);
+                foreach (var (name, value) in defaultVars.Where(v => !vars.ContainsKey(v.Key)))
+                    vars[name] = value?.DeepClone();
+                foreach (var assertion in defaultAsserts)
+                    asserts.Add(assertion!.DeepClone());
+                if (asserts.Count == 0)
+                    t.Problem("assert", "a test without an assertion measures nothing.");
+                vars[AssertField] = asserts;
+                rows.Add(vars);
+            }
+        else
+            y.Problem("tests", "a list of tests is needed; files of tests are not read.");
+        y.Unknown("a configuration", "this key is not supported, and a result might depend on it. Remove it, or write the suite by hand.");
+        return [.. prompts.Select((prompt, i) => new SuiteTask
+        {
+            Name = prompts.Count == 1 ? "assertions" : $"prompt-{i + 1}", Kind = "generation", Prompt = prompt, Rows = rows, MaxTokens = 256, Metrics = [new("assertions", new Dictionary<string, string>())],
+        })];
+    }
+
+    private static (JsonObject Vars, JsonArray Asserts) Test(YamlReader t)
+    {
+        t.Text("description");
+        var vars = new JsonObject();
+        if (t.Node("vars") is { } node)
+            if (node is YamlMappingNode map)
+                vars = (JsonObject)YamlReader.Json(map)!;
+            else
+                t.Problem("vars", "a mapping of variables is expected; files of variables are not read.");
+        foreach (var (name, value) in vars)
+            if (value is JsonArray)
+                t.Problem("vars", $"'{name}' is a list, from which one test for each entry would be made: write the tests out.");
+            else if (name == AssertField)
+                t.Problem("vars", $"a variable cannot be named '{AssertField}' here.");
+            else if (value?.GetValueKind() == JsonValueKind.String && IsFile(value.GetValue<string>()))
+                t.Problem("vars", $"'{name}' is another file: put its text here.");
+        var asserts = new JsonArray();
+        foreach (var assertion in t.Objects("assert"))
+        {
+            if (Problem(assertion) is { } problem)
+                t.Problem("assert", problem);
+            asserts.Add(Expand(assertion, vars));
+        }
+        t.Unknown("a test", "this key of a test is not supported.");
+        return (vars, asserts);
+    }
+
+    private static string? Problem(JsonObject assertion)
+    {
+        var type = assertion["type"]?.ToString() ?? "";
+        var plain = type.StartsWith("not-", StringComparison.Ordinal) ? type[4..] : type;
+        if (assertion.Select(p => p.Key).FirstOrDefault(k => k is not ("type" or "value" or "threshold")) is { } option)
+            return $"{type}: '{option}' of an assertion is not supported.";
+        var value = assertion["value"];
+        if (value?.GetValueKind() == JsonValueKind.String && (IsFile(value.GetValue<string>()) || value.GetValue<string>().StartsWith("package:", StringComparison.Ordinal)))
+            return $"{type}: '{value}' is another file: put its text here.";
+        return plain switch
+        {
+            "latency" => assertion["threshold"]?.GetValueKind() == JsonValueKind.Number ? null : "latency needs a 'threshold' in milliseconds.",
+            "cost" => "cost: a model that runs here has no price. Use latency.",
+            "llm-rubric" or "model-graded-closedqa" or "factuality" or "g-eval" or "select-best" => $"{type} asks a judge: register one and measure it on its own; a configuration cannot bring one along.",
+            "javascript" or "python" or "ruby" or "webhook" => $"{type} is code, which is not run here.",
+            _ when WithText.Contains(plain) => value is null or JsonObject or JsonArray ? $"{type} needs a text as 'value'." : plain == "regex" ? Pattern(value.ToString()) : null,
+            _ when WithList.Contains(plain) => value is JsonArray ? null : $"{type} needs a list as 'value'.",
+            _ when WithSchema.Contains(plain) => value is null ? null : Schema(value),
+            _ => $"'{type}' is not supported. Supported: {string.Join(", ", WithText.Concat(WithList).Concat(WithSchema))}, latency, each also with not- before it.",
+        };
+    }
+
+    private static string? Pattern(string pattern)
+    {
+        try { _ = new Regex(pattern, RegexOptions.CultureInvariant); return null; } catch (ArgumentException e) { return $"regex: {e.Message}"; }
+    }
+
+    private static string? Schema(JsonNode value)
+    {
+        try { JsonSchema.Parse(value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : value.ToJsonString()); return null; } catch (ArgumentException e) { return e.Message; }
+    }
+
+    /// <summary>Variables inside of expected values are filled in now: the row is then complete.</summary>
+    private static JsonObject Expand(JsonObject assertion, JsonObject vars)
+    {
+        var copy = (JsonObject)assertion.DeepClone();
+        if (copy["value"]?.GetValueKind() == JsonValueKind.String && copy["value"]!.GetValue<string>() is var text && text.Contains("{{", StringComparison.Ordinal))
+            copy["value"] = Engines.Text.RowTemplate.Parse(text).Render(JsonSerializer.SerializeToElement(vars));
+        return copy;
+    }
+
+    private static bool IsFile(string text) => text.StartsWith("file:", StringComparison.Ordinal);
+}

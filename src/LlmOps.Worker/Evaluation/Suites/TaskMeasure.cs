@@ -1,0 +1,44 @@
+using System.Text.RegularExpressions;
+using LlmOps.Engines.Evaluation;
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Suites;
+
+namespace LlmOps.Worker.Evaluation.Suites;
+
+/// <summary>One metric of one row.</summary>
+public sealed record MetricValue(string Metric, double Value, double Weight = 1, RowStatistics? Statistics = null);
+
+/// <summary>What was found on a row.</summary>
+public sealed record RowResult(IReadOnlyList<MetricValue> Values, string? Answer = null, double? DurationMs = null);
+
+/// <summary>A row whose templates are rendered.</summary>
+/// <param name="Requests">What is scored; empty for what is generated.</param>
+public sealed record PreparedRow(SuiteRow Row, string? Prompt, IReadOnlyList<string> Expected, IReadOnlyList<ScoreRequest> Requests, int[] PromptTokens)
+{
+    public int Cost => Math.Max(1, Requests.Count > 0 ? Requests.Sum(r => r.Tokens.Length) : PromptTokens.Length);
+}
+
+/// <summary>One kind of task on one model.</summary>
+public abstract class TaskMeasure(SuiteTask task, TaskText text)
+{
+    protected SuiteTask Task => task;
+    protected TaskText Text => text;
+
+    /// <summary>Rows of a batch that is measured and stored as a whole. It depends on nothing but the rows, so that a run that was killed measures the same batches again.</summary>
+    public virtual int MostRows => 128;
+    public virtual int MostTokens => 4096;
+
+    /// <exception cref="ArgumentException">A template cannot be rendered for this row.</exception>
+    public abstract PreparedRow Prepare(SuiteRow row);
+
+    public abstract IReadOnlyList<RowResult> Measure(IReadOnlyList<PreparedRow> rows, CancellationToken ct);
+
+    /// <summary>Whether a row can be measured without this error, so that the others need not suffer.</summary>
+    public static bool IsOfRow(Exception e) => e is ArgumentException or InvalidOperationException or NotSupportedException or RegexMatchTimeoutException
+        or Engines.InvalidModelException or Engines.UnsupportedModelException;
+
+    protected IReadOnlyList<MetricValue> Values(Func<SuiteMetric, MetricValue> measure) => [.. task.Metrics.Select(measure)];
+
+    protected static MetricValue Share(SuiteMetric metric, bool right) => new(metric.Name, right ? 1 : 0);
+}
