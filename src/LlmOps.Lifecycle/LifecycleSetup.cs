@@ -75,6 +75,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadKnowledge>();
         services.AddSingleton<ReadTraces>();
         services.AddSingleton<ReadAudit>();
+        services.AddSingleton<VerifyAudit>();
         services.AddSingleton<ReadPeople>();
 
         services.AddSingleton<DescribeModel>();

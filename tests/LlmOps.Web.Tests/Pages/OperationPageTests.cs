@@ -168,6 +168,20 @@ public sealed class OperationPageTests : OperationPages
     }
 
     [Fact]
+    public async Task Audit_SaysThatTheChainIsIntactAndWhereItWasChanged()
+    {
+        var page = Open<AuditPage>(Product.Victor, "/audit");
+        page.WaitForAssertion(() => Assert.NotEmpty(page.FindAll("table")));
+        Assert.Equal([], (await Product.Get<VerifyAudit>().VerifyAsync([])).Problems);
+        Button(page, "Verify the chain").Click();
+        page.WaitForAssertion(() => Assert.Contains("entries is intact", page.Markup, StringComparison.Ordinal));
+        await Product.ReadAsync(db => db.Audit.Where(a => a.Sequence == 2).ExecuteUpdateAsync(s => s.SetProperty(a => a.ActorName, "nobody")));
+        Button(page, "Verify the chain").Click();
+        page.WaitForAssertion(() => Assert.Contains("by nobody) was edited", page.Markup, StringComparison.Ordinal));
+        await Product.ReadAsync(db => db.Audit.Where(a => a.Sequence == 2).ExecuteUpdateAsync(s => s.SetProperty(a => a.ActorName, "system")));
+    }
+
+    [Fact]
     public void Token_ShowsItsSecretOnce()
     {
         var page = Open<SettingsPage>(Product.Alice, "/settings");

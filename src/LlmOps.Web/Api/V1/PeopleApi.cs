@@ -25,6 +25,16 @@ public static class PeopleApi
         MapTokens(v1.MapGroup("/tokens").WithTags("People"));
         v1.MapGet("/audit", ([AsParameters] ListParameters list, string? actor, string? subject, string? action, string? id, ReadAudit read, CancellationToken ct) =>
             read.ListAsync(new(actor, subject, action, list.Q, id), list.From, list.Most, ct)).WithTags("Audit").WithSummary("Who changed what, newest first.");
+        v1.MapGet("/audit/verify", (string[]? head, VerifyAudit verify, CancellationToken ct) =>
+            verify.VerifyAsync([.. (head ?? []).Select(AuditHeadNote.Parse)], ct)).WithTags("Audit").WithSummary("Reads the whole chain and says whether an entry was edited, deleted, slipped in or moved.");
+        v1.MapGet("/audit/head", (VerifyAudit verify, CancellationToken ct) => verify.HeadAsync(ct)).WithTags("Audit").WithSummary("The end of the chain, to be noted elsewhere.");
+        v1.MapGet("/audit/export", async (HttpResponse response, VerifyAudit verify, CancellationToken ct) =>
+        {
+            response.ContentType = "application/jsonl";
+            response.Headers.ContentDisposition = "attachment; filename=audit.jsonl";
+            await foreach (var entry in verify.ExportAsync(ct))
+                await response.WriteAsync(System.Text.Json.JsonSerializer.Serialize(entry, Lifecycle.Data.Json.Options) + "\n", ct);
+        }).WithTags("Audit").WithSummary("Every entry in the order of the chain, one JSON object a line, for 'llmops audit verify --file'.");
     }
 
     private static void MapAccounts(RouteGroupBuilder people)

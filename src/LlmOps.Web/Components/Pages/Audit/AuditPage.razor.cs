@@ -14,8 +14,10 @@ public sealed partial class AuditPage
     private ModalDialog details = null!;
     private AuditEntry? shown;
     private int? total;
+    private AuditChainReport? chain;
 
     [Inject] private ReadAudit Entries { get; set; } = null!;
+    [Inject] private VerifyAudit Chain { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
     [SupplyParameterFromQuery(Name = "q")] private string? Search { get; set; }
@@ -29,6 +31,8 @@ public sealed partial class AuditPage
     protected override async Task OnInitializedAsync() => choices = await Entries.ChoicesAsync();
 
     private Task<Window<AuditEntry>> ReadAsync(TableRequest request, CancellationToken ct) => Entries.ListAsync(Filter, request.Skip, request.Take, ct);
+
+    private async Task VerifyAsync() => chain = await Chain.VerifyAsync([]);
 
     private Task ShowAsync(AuditEntry entry)
     {
