@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace LlmOps.Engines.Evaluation.Statistics;
 
 /// <summary>How much of the false-alarm rate early looks may use up.</summary>
@@ -19,6 +21,8 @@ public static class AlphaSpending
 {
     private const int Nodes = 801;
     private const double Edge = 8;
+    // A policy asks for the same levels at every look, and they take a tenth of a second to integrate.
+    private static readonly ConcurrentDictionary<(int Looks, double Alpha, SpendingShape Shape), double[]> Known = new();
 
     /// <summary>One-sided nominal levels of equally spaced looks.</summary>
     /// <param name="looks">Planned looks, 1 to 50.</param>
@@ -28,7 +32,7 @@ public static class AlphaSpending
     {
         if (looks is < 1 or > 50)
             throw new ArgumentOutOfRangeException(nameof(looks), looks, "1 to 50 looks can be planned.");
-        return NominalLevels([.. Enumerable.Range(1, looks).Select(k => k / (double)looks)], alpha, shape);
+        return [.. Known.GetOrAdd((looks, alpha, shape), static key => NominalLevels([.. Enumerable.Range(1, key.Looks).Select(k => k / (double)key.Looks)], key.Alpha, key.Shape))];
     }
 
     /// <summary>One-sided nominal levels: look k rejects when its one-sided p-value is at most the k-th.</summary>
