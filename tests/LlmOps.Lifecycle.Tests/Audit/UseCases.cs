@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
@@ -7,6 +8,7 @@ using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Tests.Evaluation;
 using LlmOps.Lifecycle.Tests.Pipelines;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.TestKit;
@@ -45,6 +47,18 @@ internal static class UseCases
                 await using var zip = File.OpenRead(folder + ".zip");
                 await p.Get<ImportModel>().ImportZipAsync("imported", zip, "MIT", "", a);
             });
+        }),
+        ["save a suite"] = new("SaveSuite.SaveAsync", "save suite-version", Alice, p => Act(a => p.Get<SaveSuite>().SaveAsync(SuiteTests.Facts, a))),
+        ["start a suite"] = new("StartSuiteRun.StartAsync", "start suite-run", Alice, async p =>
+        {
+            var version = await p.VersionAsync();
+            await p.Get<SaveSuite>().SaveAsync(SuiteTests.Facts, p.Alice);
+            return a => p.Get<StartSuiteRun>().StartAsync(new() { Version = version.Key().ToString(), Suite = "facts/1", Variants = ["checkpoint"] }, a);
+        }),
+        ["retry missing rows"] = new("StartSuiteRun.RetryMissingAsync", "retry-missing evaluation-run", Alice, async p =>
+        {
+            var run = await SuiteTests.RunWithMissingRowAsync(p);
+            return a => p.Get<StartSuiteRun>().RetryMissingAsync(run, a);
         }),
         ["measure this machine"] = new("MeasureMachine.MeasureAsync", "measure machine", Alice, p => Act(a => p.Get<MeasureMachine>().MeasureAsync(a))),
         ["define a pipeline"] = new("StartPipeline.DefineAsync", "define pipeline", Alice, p => Act(a => p.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", a))),
