@@ -52,7 +52,13 @@ public static class LifecycleSetup
         services.AddSingleton<SaveSuite>();
         services.AddSingleton<StartSuiteRun>();
         services.AddSingleton<ReadSuites>();
+        services.AddSingleton<GatherEvidence>();
         services.AddSingleton<RequestPromotion>();
+        services.AddSingleton<RequestRollback>();
+        services.AddSingleton<WithdrawApproval>();
+        services.AddSingleton<CommentOnApproval>();
+        services.AddSingleton<ManageDelegations>();
+        services.AddSingleton<DefineEnvironments>();
         services.AddSingleton<DecideApproval>();
         services.AddSingleton<ExpireApprovals>();
         services.AddSingleton<Deploy>();

@@ -12,7 +12,7 @@ namespace LlmOps.Lifecycle.Pipelines;
 /// Queues the stages whose needs are met. Called after every stage that ends and by a sweep; calling it too often changes nothing,
 /// not calling it (a crash between a stage's end and this) only waits for the sweep.
 /// </summary>
-public sealed class AdvancePipelines(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimeProvider time)
+public sealed class AdvancePipelines(IDbContextFactory<LlmOpsDb> dbs, GatherEvidence gather, Hints hints, TimeProvider time)
 {
     public async Task AdvanceAllAsync(CancellationToken ct = default)
     {
@@ -72,7 +72,7 @@ public sealed class AdvancePipelines(IDbContextFactory<LlmOpsDb> dbs, Hints hint
             stage.Error = null;
             if (kind.IsHuman)
             {
-                var request = await RequestPromotion.PrepareAsync(db, (ApproveParameters)StageFields.Bind(kind, parameters), actor, stage.Id, now, ct);
+                var request = await RequestPromotion.PrepareAsync(db, gather, PromotionOrder.Of((ApproveParameters)StageFields.Bind(kind, parameters)), actor, stage.Id, now, ct);
                 stage.State = StageState.WaitingForApproval;
                 stage.StartedAt = now;
                 db.Approvals.Add(request);

@@ -1,23 +1,29 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Promotion;
 
 namespace LlmOps.Lifecycle.Registry;
 
 /// <summary>An alias moves only through an approval; this is the move itself, made inside the approval's transaction.</summary>
 public static class MoveAlias
 {
-    internal static void Apply(LlmOpsDb db, Alias? alias, Guid modelId, string name, Guid versionId, string variant, Guid approvalId, Actor actor, DateTimeOffset now)
+    internal static void Apply(LlmOpsDb db, Alias? alias, ApprovalRequest request, Actor actor, DateTimeOffset now)
     {
         var from = alias?.VersionId;
+        var (name, version, variant) = (request.AliasName, request.VersionId, request.VariantName);
         if (alias is null)
-            db.Aliases.Add(new Alias { ModelId = modelId, Name = name, VersionId = versionId, VariantName = variant, Revision = 1 });
+            db.Aliases.Add(new Alias { ModelId = request.ModelId, Name = name, VersionId = version, VariantName = variant, Revision = 1 });
         else
         {
-            alias.VersionId = versionId;
+            alias.VersionId = version;
             alias.VariantName = variant;
             alias.Revision++;
         }
-        db.AliasMoves.Add(new AliasMove { ModelId = modelId, Name = name, FromVersionId = from, ToVersionId = versionId, VariantName = variant, ApprovalId = approvalId, MovedBy = actor.Name, At = now });
-        db.Record(actor, "move-alias", "model", modelId, now, new { alias = name, version = from }, new { alias = name, version = versionId, variant });
+        db.AliasMoves.Add(new AliasMove
+        {
+            ModelId = request.ModelId, Name = name, FromVersionId = from, ToVersionId = version, VariantName = variant, ApprovalId = request.Id, EvidenceDigest = request.EvidenceDigest,
+            Kind = request.Kind.ToString(), Reason = request.Reason, MovedBy = actor.Name, At = now,
+        });
+        db.Record(actor, "move-alias", "model", request.ModelId, now, new { alias = name, version = from }, new { alias = name, version, variant, kind = request.Kind, request.EvidenceDigest });
     }
 }

@@ -60,7 +60,10 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
         };
     }
 
-    public async Task<Measurements> MeasurementsAsync(VersionDetail version, CancellationToken ct = default)
+    public Task<Measurements> MeasurementsAsync(VersionDetail version, CancellationToken ct = default) => MeasurementsAsync(version, true, ct);
+
+    /// <param name="differences">False where nobody looks at the differences to the champion: they are resampled.</param>
+    internal async Task<Measurements> MeasurementsAsync(VersionDetail version, bool differences, CancellationToken ct)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var newest = await NewestRunsAsync(db, version.Id, ct);
@@ -73,10 +76,10 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
             var run = newest.GetValueOrDefault(name);
             var gate = gates.GetValueOrDefault(name);
             var isChampion = champion is not null && champion.Version == version.Key && champion.Variant == name;
-            var differences = champion?.RunId is { } other && run is not null && !isChampion && other != run.Id
+            var toChampion = differences && champion?.RunId is { } other && run is not null && !isChampion && other != run.Id
                 ? await DifferencesAsync(other, run.Id, ct) : new Dictionary<string, MeasuredMetric>();
             rows.Add(new(name, version.Variants.FirstOrDefault(v => v.Name == name)?.SizeBytes, run?.Id, run?.Suite?.Name, run?.StartedAt, MetricsOf(run),
-                gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), differences));
+                gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), toChampion));
         }
         return new(rows, champion);
     }

@@ -172,6 +172,38 @@ internal static class UseCases
             var request = await p.RequestAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
             return a => p.Get<DecideApproval>().RejectAsync(request.Id, "Too slow.", a);
         }),
+        ["ask for a rollback"] = new("RequestRollback.RequestAsync", "request-promotion approval", Rosa, async p =>
+        {
+            await p.PromoteAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            await p.PromoteAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<RequestRollback>().RequestAsync("tiny-lm", "production", null, a);
+        }),
+        ["withdraw a request"] = new("WithdrawApproval.WithdrawAsync", "withdraw approval", Alice, async p =>
+        {
+            var request = await p.RequestAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<WithdrawApproval>().WithdrawAsync(request.Id, "Not yet.", a);
+        }),
+        ["comment on a request"] = new("CommentOnApproval.CommentAsync", "comment approval", Alice, async p =>
+        {
+            var request = await p.RequestAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");
+            return a => p.Get<CommentOnApproval>().CommentAsync(request.Id, "Please look at the slices.", a);
+        }),
+        ["delegate"] = new("ManageDelegations.CreateAsync", "delegate delegation", Rosa, async p =>
+        {
+            await p.Get<ManagePeople>().CreateAsync("dora", "Dora", null, [Roles.Engineer], p.Ada);
+            return a => p.Get<ManageDelegations>().CreateAsync("dora", p.Clock.GetUtcNow(), p.Clock.GetUtcNow().AddDays(3), "holiday", a);
+        }),
+        ["revoke a delegation"] = new("ManageDelegations.RevokeAsync", "revoke delegation", Rosa, async p =>
+        {
+            await p.Get<ManagePeople>().CreateAsync("dora", "Dora", null, [Roles.Engineer], p.Ada);
+            var made = await p.Get<ManageDelegations>().CreateAsync("dora", p.Clock.GetUtcNow(), p.Clock.GetUtcNow().AddDays(3), "holiday", p.Rosa);
+            return a => p.Get<ManageDelegations>().RevokeAsync(made.Id, a);
+        }),
+        ["define environments"] = new("DefineEnvironments.DefineAsync", "define-environments model", Ada, async p =>
+        {
+            await p.VersionAsync();
+            return a => p.Get<DefineEnvironments>().DefineAsync("tiny-lm", [ModelEnvironment.Plain("production") with { RequiredApprovals = 2 }], a);
+        }),
         ["deploy"] = new("Deploy.DeployAsync", "deploy deployment", Rosa, async p =>
         {
             await p.PromoteAsync(await p.VersionAsync("tiny-lm", "int8"), "int8");

@@ -134,7 +134,7 @@ public abstract class ApprovalTests(DatabaseProvider provider) : ProductTests(pr
         await Product.PromoteAsync(other, "fp32");
         Assert.Contains("'production' moved", await RefusedAsync(ErrorCode.ResourceConflict, () => Decide.ApproveAsync(request.Id, "", Product.Rosa)), StringComparison.Ordinal);
         Assert.Equal(other.Id, (await ReadAsync(db => db.Aliases.SingleAsync())).VersionId);
-        Assert.Equal(ApprovalState.WaitingForApproval, (await StoredAsync(request)).State);
+        Assert.Equal(ApprovalState.Voided, (await StoredAsync(request)).State);
     }
 
     [Fact]
@@ -159,7 +159,7 @@ public abstract class ApprovalTests(DatabaseProvider provider) : ProductTests(pr
             await db.SaveChangesAsync();
         }
         Assert.Contains("made again", await RefusedAsync(ErrorCode.ResourceConflict, () => Decide.ApproveAsync(request.Id, "", Product.Rosa)), StringComparison.Ordinal);
-        await AssertUndecidedAsync(request);
+        Assert.Equal((ApprovalState.Voided, 0), ((await StoredAsync(request)).State, await CountAsync(db => db.AliasMoves)));
     }
 
     [Fact]
