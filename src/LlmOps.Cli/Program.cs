@@ -19,7 +19,7 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     GateCommand.Create(),
     AuditCommand.Create(),
 };
-foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()))
+foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()))
     root.Add(command);
 try
 {

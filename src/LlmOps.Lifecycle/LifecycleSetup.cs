@@ -76,6 +76,8 @@ public static class LifecycleSetup
         services.AddSingleton<ReadEvaluations>();
         services.AddSingleton<ReadRowScores>();
         services.AddSingleton<ReadApprovals>();
+        services.AddSingleton<ReadAliasHistory>();
+        services.AddSingleton<ReadModelRecords>();
         services.AddSingleton<ReadDeployments>();
         services.AddSingleton<ReadServing>();
         services.AddSingleton<ReadKnowledge>();

@@ -24,6 +24,8 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         await using var db = await dbs.CreateDbContextAsync(ct);
         var now = time.GetUtcNow();
         var (request, right, signatures) = await OpenAsync(db, id, evidenceDigest, actor, now, ct);
+        // Read before the evidence is compared: whoever moves it after this is found by its revision when this is saved.
+        var alias = await db.Aliases.SingleOrDefaultAsync(a => a.ModelId == request.ModelId && a.Name == request.AliasName, ct);
         if (await gather.ChangesAsync(db, request, ct) is { Count: > 0 } changes)
         {
             await ApprovalEnd.VoidAsync(db, request, changes, now, ct);
@@ -36,7 +38,6 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         if (count >= request.RequiredApprovals)
         {
             Close(db, request, ApprovalState.Approved, comment, actor, now);
-            var alias = await db.Aliases.SingleOrDefaultAsync(a => a.ModelId == request.ModelId && a.Name == request.AliasName, ct);
             MoveAlias.Apply(db, alias, request, actor, now);
             await ApprovalEnd.FinishStageAsync(db, request, null, now, ct);
         }

@@ -12,7 +12,13 @@ public sealed record ApprovalRow(Guid Id, string Model, int Number, string Varia
 
 /// <param name="ChampionRunId">Newest evaluation of who holds the alias, to compare row by row.</param>
 /// <param name="MaySign">User names of those who could decide: the role, not disabled, not the one who asked.</param>
-public sealed record ApprovalDetail(ApprovalRequest Request, ApprovalRow Row, Evidence Evidence, string? ChampionVariant, long? ChampionBytes, Guid? ChampionRunId, IReadOnlyList<string> MaySign, Guid? PipelineRunId);
+public sealed record ApprovalDetail(ApprovalRequest Request, ApprovalRow Row, Evidence Evidence, string? ChampionVariant, long? ChampionBytes, Guid? ChampionRunId, IReadOnlyList<string> MaySign, Guid? PipelineRunId)
+{
+    public IReadOnlyList<ApprovalSignature> Signatures { get; init; } = [];
+    public IReadOnlyList<ApprovalComment> Comments { get; init; } = [];
+    /// <summary>Approvals given so far, of <see cref="ApprovalRequest.RequiredApprovals"/>.</summary>
+    public int Signed => Signatures.Count(s => s.Decision == SignatureDecision.Approve);
+}
 
 /// <summary>Requests to move an alias, with what was gathered when they were made.</summary>
 public sealed class ReadApprovals(IDbContextFactory<LlmOpsDb> dbs)
@@ -54,7 +60,25 @@ public sealed class ReadApprovals(IDbContextFactory<LlmOpsDb> dbs)
                              where (r.Name == Roles.ReleaseManager || r.Name == Roles.Admin) && !u.Disabled && u.Id != request.RequestedById
                              select u.UserName!).Distinct().OrderBy(n => n).ToListAsync(ct);
         var pipelineRun = request.StageRunId is not { } stage ? null : await db.StageRuns.Where(s => s.Id == stage).Select(s => (Guid?)s.PipelineRunId).SingleOrDefaultAsync(ct);
-        return new(request, row, evidence, championRun?.VariantName, championRun?.Bytes, championRun?.Id, signers, pipelineRun);
+        return new(request, row, evidence, championRun?.VariantName, championRun?.Bytes, championRun?.Id, signers, pipelineRun)
+        {
+            Signatures = await db.ApprovalSignatures.AsNoTracking().Where(s => s.ApprovalId == id).OrderBy(s => s.At).ToListAsync(ct),
+            Comments = await db.ApprovalComments.AsNoTracking().Where(c => c.ApprovalId == id).OrderBy(c => c.At).ToListAsync(ct),
+        };
+    }
+
+    /// <summary>Whether this actor may sign, in whose name, and why not.</summary>
+    public async Task<SigningRight> RightAsync(ApprovalRequest request, Actor actor, DateTimeOffset now, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return SigningRight.Of(request, actor, now, await SigningContext.LoadAsync(db, request, actor, ct));
+    }
+
+    /// <summary>Delegations that somebody gave or got, the newest first.</summary>
+    public async Task<IReadOnlyList<Delegation>> DelegationsAsync(Actor actor, CancellationToken ct = default)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return await db.Delegations.AsNoTracking().Where(d => d.FromId == actor.Id || d.ToId == actor.Id).OrderByDescending(d => d.CreatedAt).Take(100).ToListAsync(ct);
     }
 
     private static IQueryable<ApprovalRow> Rows(LlmOpsDb db, IQueryable<ApprovalRequest> requests) =>

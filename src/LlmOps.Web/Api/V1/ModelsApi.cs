@@ -48,7 +48,10 @@ public static class ModelsApi
             await lineage.OfAsync(await read.GetAsync(new(name, number), ct), ct)).WithSummary("What it was made from and what was made from it.");
         version.MapGet("/history", async (string name, int number, ReadVersion read, ReadLineage lineage, CancellationToken ct) =>
             await lineage.HistoryAsync(await read.GetAsync(new(name, number), ct), ct)).WithSummary("What happened to it, newest first.");
-        version.MapGet("/card", CardAsync).WithSummary("The model card, as Markdown.");
+        version.MapGet("/card", async (string name, int number, ReadModelRecords records, CancellationToken ct) =>
+            Results.Text(await records.CardAsync(new(name, number), ct), "text/markdown; charset=utf-8")).WithSummary("The model card, as Markdown with the front matter of the Hugging Face Hub.");
+        version.MapGet("/bom", async (string name, int number, ReadModelRecords records, CancellationToken ct) =>
+            Results.Text(await records.BillOfMaterialsAsync(new(name, number), ct), "application/vnd.cyclonedx+json; charset=utf-8")).WithSummary("The bill of materials: CycloneDX 1.6.");
         version.MapGet("/files", async (string name, int number, ReadVersion read, CancellationToken ct) =>
             (await read.FilesAsync(await read.GetAsync(new(name, number), ct), ct)).Select(f => new FileList(f.Name, f.Digest, f.Manifest.SizeBytes, f.Manifest.Files)))
             .WithSummary("Files of the checkpoint and of each variant, with their SHA-256.");
@@ -60,13 +63,6 @@ public static class ModelsApi
         await using var zip = await UploadedFile.ReadAsync(request, ImportModel.LargestUpload, ct);
         var version = await import.ImportZipAsync(name, zip, licence ?? "unknown", description ?? "", user.ToActor(), ct);
         return Results.Created($"/api/v1/models/{name}/versions/{version.Number}", await read.GetAsync(version.Key(), ct));
-    }
-
-    private static async Task<IResult> CardAsync(string name, int number, ReadVersion read, ReadModels models, ReadLineage lineage, CancellationToken ct)
-    {
-        var version = await read.GetAsync(new(name, number), ct);
-        var model = await models.GetAsync(name, ct);
-        return Results.Text(ModelCard.Write(version, model.Description, await read.MeasurementsAsync(version, ct), await lineage.OfAsync(version, ct)), "text/markdown; charset=utf-8");
     }
 
     private static async Task<IResult> DownloadAsync(string name, int number, string form, string path, ReadVersion read, ArtifactStore artifacts, CancellationToken ct)

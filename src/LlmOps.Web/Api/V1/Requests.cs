@@ -24,9 +24,17 @@ public sealed record AnswerRequest(string Preferred);
 
 public sealed record MarkSucceededRequest(Dictionary<string, string> Outputs);
 
-public sealed record DecisionRequest(string? Comment);
+/// <param name="EvidenceDigest">Digest of the evidence that was read; refused when the request is about other evidence.</param>
+public sealed record DecisionRequest(string? Comment, string? EvidenceDigest = null);
 
-public sealed record PromotionRequest(string Version, string Variant, string Alias = "production");
+public sealed record CommentRequest(string Text);
+
+public sealed record RollbackRequest(string Model, string Alias = "production", string? Reason = null);
+
+public sealed record DelegationRequest(string To, DateTimeOffset StartsAt, DateTimeOffset EndsAt, string Reason);
+
+/// <param name="Reason">Needed for the kind Override.</param>
+public sealed record PromotionRequest(string Version, string Variant, string Alias = "production", Lifecycle.Promotion.PromotionKind Kind = Lifecycle.Promotion.PromotionKind.Promotion, string? Reason = null);
 
 /// <param name="Index">For RAG: knowledge base and number of the index, "docs/3".</param>
 public sealed record DeployRequest(string Name, DeploymentKind Kind, string Version, string Variant, string? Index = null);

@@ -8,16 +8,20 @@ namespace LlmOps.Web.Components.Pages.Approvals;
 public sealed partial class ApprovalPage
 {
     private ApprovalDetail? detail;
+    private SigningRight? right;
     private string comment = "";
 
     [Inject] private ReadApprovals Approvals { get; set; } = null!;
     [Inject] private DecideApproval Decide { get; set; } = null!;
+    [Inject] private WithdrawApproval Withdrawal { get; set; } = null!;
+    [Inject] private CommentOnApproval Comments { get; set; } = null!;
     [Inject] private TimeProvider Clock { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 
     [Parameter] public Guid Id { get; set; }
 
-    private string? Objection => DecideApproval.Objection(detail!.Request, Actor, Clock.GetUtcNow());
+    private string? Objection => right?.Objection;
+    private bool IsAuthor => detail!.Request.RequestedById == Actor.Id;
 
     protected override async Task OnParametersSetAsync()
     {
@@ -26,21 +30,35 @@ public sealed partial class ApprovalPage
         await ReadAsync();
     }
 
-    private async Task ReadAsync() => detail = await Approvals.GetAsync(Id);
+    private async Task ReadAsync()
+    {
+        detail = await Approvals.GetAsync(Id);
+        right = await Approvals.RightAsync(detail.Request, Actor, Clock.GetUtcNow());
+    }
 
     private EvidenceMetric? Metric(string name) => detail!.Evidence.Metrics.FirstOrDefault(m => m.Name == name);
 
-    private async Task ApproveAsync()
-    {
-        await Decide.ApproveAsync(Id, comment.Trim(), Actor);
-        await ReadAsync();
-        StateHasChanged();
-    }
+    // What is signed is what this page shows, also when the request has changed behind it.
+    private Task ApproveAsync() => ActAsync(() => Decide.ApproveAsync(Id, comment.Trim(), detail!.Request.EvidenceDigest, Actor));
 
-    private async Task RejectAsync()
+    private Task RejectAsync() => ActAsync(() => Decide.RejectAsync(Id, comment.Trim(), Actor));
+
+    private Task WithdrawAsync() => ActAsync(() => Withdrawal.WithdrawAsync(Id, comment, Actor));
+
+    private Task CommentAsync() => ActAsync(() => Comments.CommentAsync(Id, comment, Actor));
+
+    private async Task ActAsync(Func<Task> act)
     {
-        await Decide.RejectAsync(Id, comment.Trim(), Actor);
-        await ReadAsync();
-        StateHasChanged();
+        try
+        {
+            await act();
+            comment = "";
+        }
+        finally
+        {
+            // Also a refusal may have changed the request: it is void when its evidence changed.
+            await ReadAsync();
+            StateHasChanged();
+        }
     }
 }

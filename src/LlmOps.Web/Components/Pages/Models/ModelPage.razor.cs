@@ -10,8 +10,10 @@ public sealed partial class ModelPage
     private ModelDetail? model;
     private DataTable<VersionRow>? versions;
     private long? moves;
+    private IReadOnlyList<AliasHolder> overrides = [];
 
     [Inject] private ReadModels Models { get; set; } = null!;
+    [Inject] private ReadAliasHistory History { get; set; } = null!;
 
     [Parameter] public string Name { get; set; } = "";
     [SupplyParameterFromQuery(Name = "q")] private string? Search { get; set; }
@@ -23,7 +25,11 @@ public sealed partial class ModelPage
         await ReadAsync();
     }
 
-    private async Task ReadAsync() => model = await Models.GetAsync(Name);
+    private async Task ReadAsync()
+    {
+        overrides = await History.OverridesAsync(Name);
+        model = await Models.GetAsync(Name);
+    }
 
     private async Task RefreshAsync()
     {

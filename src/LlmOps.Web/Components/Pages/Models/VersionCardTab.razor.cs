@@ -8,6 +8,7 @@ namespace LlmOps.Web.Components.Pages.Models;
 public sealed partial class VersionCardTab
 {
     private string? card;
+    private string front = "";
 
     [Inject] private ReadModels Models { get; set; } = null!;
     [Inject] private ReadLineage Lineages { get; set; } = null!;
@@ -20,6 +21,8 @@ public sealed partial class VersionCardTab
     {
         if (Measurements is null) return;
         var model = await Models.GetAsync(Version.Model);
-        card = ModelCard.Write(Version, model.Description, Measurements, await Lineages.OfAsync(Version));
+        var lineage = await Lineages.OfAsync(Version);
+        front = CardFrontMatter.Write(Version, Measurements, lineage);
+        card = ModelCard.Write(Version, model.Description, Measurements, lineage);
     }
 }
