@@ -33,10 +33,10 @@ public static class CardFrontMatter
     {
         var text = new StringBuilder("---\n");
         if (version.Licence.Length > 0)
-            text.Append($"license: {Quoted(version.Licence.ToLowerInvariant())}\n");
+            text.Append("license: " + Quoted(version.Licence.ToLowerInvariant()) + "\n");
         text.Append("pipeline_tag: text-generation\n");
         if (lineage.Parents is [var parent, ..])
-            text.Append($"base_model: {Quoted($"{parent.Model}/{parent.Number}")}\n");
+            text.Append("base_model: " + Quoted($"{parent.Model}/{parent.Number}") + "\n");
         if (lineage.Datasets.Count > 0)
             text.Append("datasets:\n").AppendJoin("", lineage.Datasets.Select(d => $"  - {Quoted(d.Key)}\n"));
         var forms = measured.Variants.Where(v => v.Metrics.Count > 0).ToList();
@@ -44,11 +44,11 @@ public static class CardFrontMatter
             text.Append("model-index:\n");
         foreach (var form in forms)
         {
-            text.Append($"  - name: {Quoted($"{version.Key} {form.Variant}")}\n    results:\n");
+            text.Append("  - name: " + Quoted($"{version.Key} {form.Variant}") + "\n    results:\n");
             foreach (var metric in form.Metrics.Values.OrderBy(m => m.Name, StringComparer.Ordinal))
                 text.Append("      - task:\n          type: text-generation\n        dataset:\n")
-                    .Append($"          name: {Quoted(form.Suite ?? "unknown")}\n          type: {Quoted(form.Suite ?? "unknown")}\n        metrics:\n")
-                    .Append($"          - name: {Quoted($"{metric.Name}, {metric.Unit} (n = {metric.N})")}\n            type: {Quoted(metric.Name)}\n")
+                    .Append("          name: " + Quoted(form.Suite ?? "unknown") + "\n          type: " + Quoted(form.Suite ?? "unknown") + "\n        metrics:\n")
+                    .Append("          - name: " + Quoted($"{metric.Name}, {metric.Unit} (n = {metric.N})") + "\n            type: " + Quoted(metric.Name) + "\n")
                     .Append(FormattableString.Invariant($"            value: {metric.Value:R}\n"));
         }
         return text.Append("---\n\n").ToString();
