@@ -49,7 +49,7 @@ public sealed class ErrorTests(WebProduct product)
 
     [Theory]
     [InlineData("""{"name":"a","pipeline":""", "The request body is not the JSON that this address takes: look at $.pipeline, line 1, byte 24.")]
-    [InlineData("""{"name":"a"}""", "The request body is not the JSON that this address takes: 'pipeline', 'cron' is missing.")]
+    [InlineData("""{"name":"a"}""", "The request body is not the JSON that this address takes: 'cron' is missing.")]
     [InlineData("""{"name":"a","pipeline":"b","cron":null}""", "The request body is not the JSON that this address takes: 'Cron' may not be null.")]
     [InlineData("""{"name":"a","pipeline":"b","cron":5}""", "The request body is not the JSON that this address takes: look at $.cron, line 1, byte 36.")]
     public async Task ABodyThatDoesNotFit_IsRefusedWithItsPlace(string body, string message)

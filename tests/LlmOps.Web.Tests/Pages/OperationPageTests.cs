@@ -178,7 +178,6 @@ public sealed class OperationPageTests : OperationPages
         await Product.ReadAsync(db => db.Audit.Where(a => a.Sequence == 2).ExecuteUpdateAsync(s => s.SetProperty(a => a.ActorName, "nobody")));
         Button(page, "Verify the chain").Click();
         page.WaitForAssertion(() => Assert.Contains("by nobody) was edited", page.Markup, StringComparison.Ordinal));
-        await Product.ReadAsync(db => db.Audit.Where(a => a.Sequence == 2).ExecuteUpdateAsync(s => s.SetProperty(a => a.ActorName, "system")));
     }
 
     [Fact]

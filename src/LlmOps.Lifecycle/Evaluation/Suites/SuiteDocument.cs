@@ -125,7 +125,8 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
             else
                 found.Add(new(name!, options));
         }
-        if (found.Count == 0)
+        // Only a task that names none gets the usual one: a name that is wrong must not lead to complaints about another metric.
+        if (found.Count == 0 && y.Node("metrics") is null)
             found.Add(new(kind.Metrics[0].Name, new Dictionary<string, string>()));
         var m = new YamlReader(margins ?? new YamlMappingNode(), "margins.", problems);
         found = [.. found.Select(f => m.Has(f.Name) ? f with { Margin = m.Number(f.Name, 0, 0, double.MaxValue) } : f)];

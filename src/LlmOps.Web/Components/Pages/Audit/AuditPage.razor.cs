@@ -32,7 +32,12 @@ public sealed partial class AuditPage
 
     private Task<Window<AuditEntry>> ReadAsync(TableRequest request, CancellationToken ct) => Entries.ListAsync(Filter, request.Skip, request.Take, ct);
 
-    private async Task VerifyAsync() => chain = await Chain.VerifyAsync([]);
+    private async Task VerifyAsync()
+    {
+        chain = await Chain.VerifyAsync([]);
+        // The button renders itself only.
+        StateHasChanged();
+    }
 
     private Task ShowAsync(AuditEntry entry)
     {
