@@ -6,7 +6,7 @@ namespace LlmOps.EndToEnd.Tests;
 
 /// <summary>
 /// Makes the pictures in docs/images from a finished quickstart. Not part of a normal run:
-/// LLMOPS_SCREENSHOT_DATA=FOLDER LlmOps.EndToEnd.Tests -explicit only -class "*ScreenshotTests"
+/// LLMOPS_SCREENSHOT_DATA=FOLDER [LLMOPS_SCREENSHOT_PAGES=audit,gates] LlmOps.EndToEnd.Tests -explicit only -class "*ScreenshotTests"
 /// </summary>
 public sealed class ScreenshotTests
 {
@@ -22,6 +22,8 @@ public sealed class ScreenshotTests
         using var playwright = await Playwright.CreateAsync();
         await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Services.Chromium, Headless = true, Args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
         var pages = await PagesAsync(data);
+        if (Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_PAGES") is { Length: > 0 } wanted)
+            pages = [.. pages.Where(p => wanted.Split(',').Contains(p.Name))];
         foreach (var (scheme, width, height, suffix) in new[] { (ColorScheme.Light, 1440, 900, ""), (ColorScheme.Dark, 1440, 900, "-dark"), (ColorScheme.Light, 390, 844, "-phone"), (ColorScheme.Dark, 390, 844, "-phone-dark") })
         {
             var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, ColorScheme = scheme });
@@ -52,6 +54,11 @@ public sealed class ScreenshotTests
                 await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
             }
             // The playgrounds have made the first traces by now.
+            if (pages.All(p => p.Name != "playground-chat"))
+            {
+                await context.CloseAsync();
+                continue;
+            }
             await page.GotoAsync(new Uri(web.Address, await TraceAsync(data)).ToString());
             await page.WaitForTimeoutAsync(1500);
             await page.ScreenshotAsync(new() { Path = Path.Combine(target, "trace" + suffix + ".png") });
@@ -102,8 +109,12 @@ public sealed class ScreenshotTests
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
             ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"),
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
-            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("audit", "/audit"), ("settings", "/settings"), ("search", "/"),
+            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("search", "/"),
         ];
+        foreach (var suite in await db.EvaluationSuites.Where(x => db.SuiteVersions.Any(v => v.SuiteId == x.Id)).Select(x => x.Name).Take(1).ToListAsync())
+            pages.Add(("suite", $"/suites/{suite}"));
+        foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
+            pages.Add(("gate", $"/gates/{policy}"));
         return pages;
     }
 }

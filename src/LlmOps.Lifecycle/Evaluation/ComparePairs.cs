@@ -29,18 +29,21 @@ internal static class ComparePairs
         }
     }
 
-    /// <summary>Null when fewer than two rows are scored in both.</summary>
+    /// <summary>Null when fewer than two rows are scored in both, or all of them come from one source: nothing says then how another source would do.</summary>
     public static MetricComparison? Compare(string key, EvaluationTask task, ScoredColumns a, ScoredColumns b, int resamples)
     {
         var (rowsA, rowsB, missing) = ScoredColumns.Pair(a, b);
         if (rowsA.Length < 2)
             return null;
         var clusters = Array.Exists(rowsA, r => a.Clusters[r] is not null) ? Array.ConvertAll(rowsA, r => a.Clusters[r] ?? a.Keys[r]) : null;
+        var sources = clusters?.Distinct(StringComparer.Ordinal).Count();
+        if (sources < 2)
+            return null;
         var pairs = new Pairs(a, b, rowsA, rowsB, clusters);
         var result = Test(task, pairs, (int)Math.Clamp(MostDraws / pairs.Count, FewestResamples, Math.Max(FewestResamples, resamples)));
         var (improved, regressed) = Moves(task, pairs);
         return new(key, task, Value(task, a, rowsA), Value(task, b, rowsB), new(task.FullName, result.Effect, result.Low, result.High, pairs.Count, task.Unit, task.HigherIsBetter), result.PValue, result.PValue,
-            improved, regressed, missing, clusters?.Distinct(StringComparer.Ordinal).Count(), result.Test, (result.High - result.Low) / (2 * Z95) * Math.Sqrt(pairs.Count), Slices(task, pairs));
+            improved, regressed, missing, sources, result.Test, (result.High - result.Low) / (2 * Z95) * Math.Sqrt(pairs.Count), Slices(task, pairs));
     }
 
     private static PairedResult Test(EvaluationTask task, Pairs pairs, int resamples)

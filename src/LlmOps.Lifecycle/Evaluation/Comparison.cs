@@ -39,7 +39,7 @@ public sealed record MetricComparison(string Key, EvaluationTask Task, double A,
     public int Judgement => Difference.Low > 0 ? Task.HigherIsBetter ? 1 : -1 : Difference.High < 0 ? Task.HigherIsBetter ? -1 : 1 : 0;
 }
 
-/// <param name="Unpaired">Metrics that both runs have, but on fewer than two rows in common.</param>
+/// <param name="Unpaired">Metrics that both runs have, but on fewer than two rows in common, or on rows of one source only.</param>
 public sealed record Comparison(EvaluationRun A, EvaluationRun B, IReadOnlyList<MetricComparison> Metrics, IReadOnlyList<string> Unpaired)
 {
     public IReadOnlyList<MeasuredMetric> Differences => [.. Metrics.Select(m => m.Difference)];

@@ -15,8 +15,11 @@ internal static class GateNumbers
     {
         if (alpha == 0.025)
             return (m.Low, m.High);
-        var stretch = alpha <= 0 ? double.PositiveInfinity : NormalLaw.Quantile(1 - alpha) / Z95;
-        double Side(double half) => half == 0 ? 0 : half * stretch;
+        // Nothing is left to spend: no interval is wide enough, not even one without width.
+        if (alpha <= 0)
+            return (double.NegativeInfinity, double.PositiveInfinity);
+        var stretch = NormalLaw.Quantile(1 - alpha) / Z95;
+        double Side(double half) => half * stretch;
         return (m.Value - Side(m.Value - m.Low), m.Value + Side(m.High - m.Value));
     }
 

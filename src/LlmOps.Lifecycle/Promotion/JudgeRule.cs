@@ -6,6 +6,9 @@ namespace LlmOps.Lifecycle.Promotion;
 /// <summary>One rule on one candidate. Pure.</summary>
 internal static class JudgeRule
 {
+    /// <summary>With so many equal values, at most a tenth of all values is another one (at 95 %: 0.9ⁿ ≤ 0.05).</summary>
+    private const int FewestAlike = 29;
+
     public static IEnumerable<Judgement> Judge(PolicyRule rule, PolicyDocument policy, GateCandidate candidate, double alpha) => rule.Kind switch
     {
         PolicyRuleKind.Parity => [Parity(rule, candidate)],
@@ -38,7 +41,7 @@ internal static class JudgeRule
 
     private static Judgement Contamination(PolicyRule rule, GateCandidate candidate) => candidate.Contamination switch
     {
-        { Rows: > 0 } found => new(rule, Verdict.Fail, $"{Count(found.Rows)} rows of the evaluation are in the training data, word by word or nearly."),
+        { Rows: > 0 } found => new(rule, Verdict.Fail, $"At least {Count(found.Rows)} rows of the evaluation are in the training data, word by word or nearly."),
         { Unchecked.Count: > 0 } found => new(rule, Verdict.CannotTell, $"These were never compared: {string.Join("; ", found.Unchecked)}. Check their contamination first."),
         null => new(rule, Verdict.CannotTell, "It is not known which datasets the version was trained on."),
         _ => new(rule, Verdict.Pass, "No row of the evaluation is in the training data."),
@@ -79,20 +82,26 @@ internal static class JudgeRule
         if (compared is { Missing.Total: > 0 } && compared.Missing.Total > policy.MaximumMissing * (compared.Missing.Total + difference.N))
             return [new(rule, Verdict.CannotTell, $"{Count(compared.Missing.Total)} rows are not scored for both ({Count(compared.Missing.InA)} are missing of the champion, {Count(compared.Missing.InB)} of the candidate, {Count(compared.Missing.InBoth)} of both), {Count(difference.N)} are. Run the missing rows again.", N: difference.N)];
         if (rule.Kind != PolicyRuleKind.Slices)
-            return [Test(rule, policy, candidate, alpha, difference, compared is null ? null : (compared.PValue, compared.Improved, compared.Regressed), "")];
+            return [Test(rule, policy, candidate, alpha, difference, compared?.Clusters ?? difference.N, compared is null ? null : (compared.PValue, compared.Improved, compared.Regressed), "")];
         var slices = compared?.Slices ?? [];
         if (rule.Names is { Count: > 0 } names && names.FirstOrDefault(n => slices.All(s => s.Slice != n)) is { } absent)
             return [new(rule, Verdict.CannotTell, $"The slice '{absent}' has no two rows that both scored.")];
         var wanted = slices.Where(s => rule.Names is not { Count: > 0 } || rule.Names.Contains(s.Slice)).ToList();
         return wanted.Count == 0 ? [new(rule, Verdict.CannotTell, $"The rows of {rule.Metric} are in no slices.")]
-            : [.. wanted.Select(s => Test(rule, policy, candidate, alpha, difference with { Value = s.Effect, Low = s.Low, High = s.High, N = s.N }, (s.PValue, s.Improved, s.Regressed), $" in the slice '{s.Slice}'"))];
+            : [.. wanted.Select(s => Test(rule, policy, candidate, alpha, difference with { Value = s.Effect, Low = s.Low, High = s.High, N = s.N }, Math.Min(s.N, compared?.Clusters ?? s.N), (s.PValue, s.Improved, s.Regressed), $" in the slice '{s.Slice}'"))];
     }
 
     /// <summary>Non-inferiority (not worse by the margin, wholly), or superiority for an improvement. Not "no significant difference".</summary>
-    private static Judgement Test(PolicyRule rule, PolicyDocument policy, GateCandidate candidate, double alpha, MeasuredMetric difference, (double P, int Improved, int Regressed)? rows, string where)
+    private static Judgement Test(PolicyRule rule, PolicyDocument policy, GateCandidate candidate, double alpha, MeasuredMetric difference, int independent, (double P, int Improved, int Regressed)? rows, string where)
     {
         if (TooFew(rule, policy, difference, "pairs") is { } few)
             return few;
+        // Rows of one source say the same thing many times: what counts are the sources.
+        if (independent < difference.N && TooFew(rule, policy, difference with { N = independent }, "independent sources of pairs") is { } sources)
+            return sources;
+        // Resampling values that are all the same gives an interval without width, which looks like certainty.
+        if (difference.Low == difference.High && independent < FewestAlike)
+            return new(rule, Verdict.CannotTell, $"All pairs{where} differ by the same {GateNumbers.Number(difference.Value)} {difference.Unit}, and {Count(independent)} are too few to say that others would: {Count(FewestAlike - independent)} more rows are needed.", difference.Value, N: difference.N, MoreRows: FewestAlike - independent);
         var gain = difference.HigherIsBetter ? difference : Mirrored(difference);
         var bound = rule.Kind == PolicyRuleKind.Improvement ? rule.Bound : -rule.Bound;
         var (low, high) = GateNumbers.AtLevel(gain, alpha);

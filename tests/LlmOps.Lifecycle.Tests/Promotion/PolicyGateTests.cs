@@ -46,6 +46,31 @@ public sealed class PolicyGateTests
         Assert.Equal((Verdict.CannotTell, 150), (outcome.Verdict, outcome.MoreRows!.Value));
     }
 
+    [Theory]
+    [InlineData(2, null, Verdict.CannotTell)]
+    [InlineData(28, null, Verdict.CannotTell)]
+    [InlineData(29, null, Verdict.Pass)]
+    [InlineData(10_000, 2, Verdict.CannotTell)]
+    [InlineData(10_000, 29, Verdict.Pass)]
+    public void EqualDifferences_AreNoCertainty_BeforeThereAreEnough(int rows, int? sources, Verdict expected)
+    {
+        var outcome = PromotionGate.Evaluate(Policy("non_inferiority:\n" + Margin("task.accuracy")), Candidate(Compared("task.accuracy", 0, 0, rows) with { Clusters = sources }));
+        Assert.Equal(expected, outcome.Verdict);
+        Assert.Equal(expected == Verdict.Pass ? null : 29 - (sources ?? rows), outcome.MoreRows);
+    }
+
+    [Fact]
+    public void RowsOfFewSources_AreFew()
+    {
+        var outcome = PromotionGate.Evaluate(Policy("non_inferiority:\n" + Margin("task.accuracy"), "minimum_rows: 20"), Candidate(Compared("task.accuracy", 0, 0.001, 10_000) with { Clusters = 5 }));
+        Assert.Equal((Verdict.CannotTell, 15), (outcome.Verdict, outcome.MoreRows!.Value));
+        Assert.Contains("independent sources", outcome.Words, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SpentLooks_DecideNothing_NotEvenWithoutSpread() =>
+        Assert.Equal(Verdict.CannotTell, PromotionGate.Evaluate(Policy("non_inferiority:\n" + Margin("task.accuracy"), "looks: 2"), Candidate(Compared("task.accuracy", 0, 0)) with { Look = 3 }).Verdict);
+
     [Fact]
     public void Holm_DoesNotRefuse_ForTheWorstOfManyRules()
     {

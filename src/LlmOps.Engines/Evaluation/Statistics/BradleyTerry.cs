@@ -10,7 +10,7 @@ public readonly record struct Duel(int First, int Second, double Score);
 public static class BradleyTerry
 {
     /// <summary>
-    /// Ratings 400·log10 p + 1000 by the MM iteration p_i ← W_i / Σ_j n_ij / (p_i + p_j) (Hunter 2004), geometric mean 1, until nothing moves by 1e-8.
+    /// Ratings 400·log10 p + 1000 by the MM iteration p_i ← W_i / Σ_j n_ij / (p_i + p_j) (Hunter 2004), until nothing moves by 1e-10 of itself; then scaled to geometric mean 1.
     /// Each player also has half a win and half a loss against a player of strength 1, so that somebody who never lost stays finite.
     /// </summary>
     /// <param name="players">Number of players.</param>
@@ -40,18 +40,14 @@ public static class BradleyTerry
                     sum += met[i, j] / (p[i] + p[j]);
                 next[i] = (wins[i] + 0.5) / sum;
             }
-            var scale = Math.Exp(next.Average(Math.Log));
-            var moved = 0.0;
-            for (var i = 0; i < players; i++)
-            {
-                next[i] /= scale;
-                moved = Math.Max(moved, Math.Abs(next[i] - p[i]));
-            }
+            var moved = next.Zip(p).Max(pair => Math.Abs(pair.First - pair.Second) / pair.Second);
             p = next;
-            if (moved < 1e-8)
+            if (moved < 1e-10)
                 break;
         }
-        return [.. p.Select(x => 400 * Math.Log10(x) + 1000)];
+        // The scale at the end only: while iterating, the player of strength 1 gives it.
+        var mean = p.Average(Math.Log10);
+        return [.. p.Select(x => 400 * (Math.Log10(x) - mean) + 1000)];
     }
 
     /// <summary>Ratings with 95 % intervals: the comparisons are drawn again, whole prompts at a time.</summary>

@@ -18,6 +18,8 @@ public sealed partial class ParametersForm
     [Parameter] public IReadOnlyDictionary<string, string>? Errors { get; set; }
     /// <summary>Start of the CLI line: <c>llmops pipelines start quickstart</c>.</summary>
     [Parameter] public string? CommandPrefix { get; set; }
+    /// <summary>Where the page shows the whole document as YAML itself.</summary>
+    [Parameter] public bool FormOnly { get; set; }
 
     /// <summary>Checks every field and shows what is wrong; true when nothing is.</summary>
     public bool Validate()

@@ -27,16 +27,40 @@ public sealed class ProgramRunnerTests
     [Fact]
     public async Task Run_KillsAfterTheTime_WithAllThatWasStarted()
     {
-        var marker = Path.Combine(Path.GetTempPath(), $"llmops-left-{Guid.NewGuid():N}");
+        // A length that nothing else sleeps for names the process, also from outside its namespace.
+        var length = $"6{Random.Shared.Next(100_000, 1_000_000)}";
+        var started = false;
+        var watch = Task.Run(async () =>
+        {
+            while (!(started |= IsRunning(length)))
+                await Task.Delay(10);
+        });
 
-        var outcome = await new ProgramRunner("sh", new() { Time = TimeSpan.FromMilliseconds(700) }).RunAsync($"(sleep 2; echo late > {marker}) & while :; do sleep 1; done");
-        await Task.Delay(2500);
+        var outcome = await new ProgramRunner("sh", new() { Time = TimeSpan.FromMilliseconds(700) }).RunAsync($"sleep {length} & while :; do sleep 1; done");
+        await watch.WaitAsync(TimeSpan.FromSeconds(10));
+        var deadline = DateTime.UtcNow.AddSeconds(10);
+        while (IsRunning(length) && DateTime.UtcNow < deadline)
+            await Task.Delay(10);
 
         Assert.True(outcome.TimedOut);
         Assert.False(outcome.Passed);
         Assert.InRange(outcome.DurationMs, 600, 30_000);
-        Assert.False(File.Exists(marker), "A process that the program started outlived it.");
+        Assert.True(started);
+        Assert.False(IsRunning(length), "A process that the program started outlived it.");
     }
+
+    private static bool IsRunning(string argument) => Directory.EnumerateDirectories("/proc").Any(folder =>
+    {
+        try
+        {
+            // A process that ended and waits for its parent has no command line any more.
+            return File.ReadAllText(Path.Combine(folder, "cmdline")).Contains($"\0{argument}\0", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    });
 
     [Fact]
     public async Task Run_GivesAnEmptyEnvironmentAndAFolderThatIsDeleted()

@@ -51,6 +51,30 @@ public sealed class JudgeStatisticsTests
         Assert.Equal(three, BradleyTerry.Ratings(3, [new(0, 2, 1), new(1, 2, 1), new(1, 2, 1), .. duels.Reverse()]).Select((r, i) => Math.Abs(r - three[i]) < 1e-6 ? three[i] : r));
     }
 
+    // The estimate is where each player's wins are what the strengths expect, the half win and half loss against strength 1 included.
+    [Fact]
+    public void BradleyTerry_SolvesTheLikelihood()
+    {
+        Duel[] duels = [new(0, 1, 1), new(0, 2, 1), new(0, 1, 1), new(1, 2, 1), new(2, 1, 1), new(3, 2, 0.5), new(0, 3, 1)];
+        var relative = BradleyTerry.Ratings(4, duels).Select(r => Math.Pow(10, (r - 1000) / 400)).ToArray();
+        double Surplus(int player, double scale)
+        {
+            var p = relative.Select(r => r * scale).ToArray();
+            return duels.Where(d => d.First == player || d.Second == player).Sum(d => (d.First == player ? d.Score : 1 - d.Score) - p[player] / (p[d.First] + p[d.Second])) + 0.5 - p[player] / (p[player] + 1);
+        }
+        // One number, the scale, has to fit all four.
+        double low = 1e-3, high = 1e3;
+        for (var i = 0; i < 100; i++)
+        {
+            var middle = Math.Sqrt(low * high);
+            if (Surplus(0, middle) > 0)
+                low = middle;
+            else
+                high = middle;
+        }
+        Assert.All(Enumerable.Range(0, 4), player => Assert.Equal(0, Surplus(player, low), 1e-6));
+    }
+
     [Fact]
     public void BradleyTerry_HasWiderIntervalsForFewerPrompts()
     {

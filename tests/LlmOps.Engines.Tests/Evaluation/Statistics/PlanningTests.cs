@@ -53,6 +53,32 @@ public sealed class PlanningTests
         Assert.Throws<ArgumentException>(() => NoiseFloor.Of([[1.0]]));
     }
 
+    // The usual table of Student's t at 97.5 %.
+    [Theory]
+    [InlineData(1, 12.706)]
+    [InlineData(2, 4.303)]
+    [InlineData(3, 3.182)]
+    [InlineData(4, 2.776)]
+    [InlineData(9, 2.262)]
+    [InlineData(30, 2.042)]
+    public void StudentT_MatchesTheTable(int freedom, double value)
+    {
+        Assert.Equal(value, StudentT.Quantile(0.975, freedom), 0.0005);
+        Assert.Equal(-value, StudentT.Quantile(0.025, freedom), 0.0005);
+    }
+
+    // Two more runs of the same model differ by less than the floor in 95 of 100 cases, however few repeats it was read from.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void NoiseFloor_KeepsItsPromise(int repeats)
+    {
+        var random = new Random(repeats);
+        double Run() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+        var held = Enumerable.Range(0, 4000).Count(_ => Math.Abs(Run() - Run()) <= NoiseFloor.Of([.. Enumerable.Range(0, repeats).Select(_ => new[] { Run() })]).DifferenceFloor);
+        Assert.InRange(held / 4000.0, 0.94, 0.96);
+    }
+
     [Theory]
     [InlineData(-0.005, 0.01, NonInferiorityVerdict.Pass)]
     [InlineData(-0.05, -0.02, NonInferiorityVerdict.Fail)]

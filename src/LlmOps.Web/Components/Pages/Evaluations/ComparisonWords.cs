@@ -25,8 +25,8 @@ public static class ComparisonWords
 
     public static string Judgement(MetricComparison metric) => metric.Judgement switch { 1 => "better", -1 => "worse", _ => "cannot tell" };
 
-    /// <summary>"p = 0.003", and Holm's where it differs.</summary>
-    public static string P(MetricComparison metric) => metric.AdjustedPValue > metric.PValue ? $"p = {Small(metric.PValue)}, {Small(metric.AdjustedPValue)} after Holm" : $"p = {Small(metric.PValue)}";
+    /// <summary>"p = 0.003", and after Holm's correction where that differs.</summary>
+    public static string P(MetricComparison metric) => metric.AdjustedPValue > metric.PValue ? $"p {Small(metric.PValue)}, Holm {Small(metric.AdjustedPValue)}" : $"p {Small(metric.PValue)}";
 
     /// <summary>Rows that could not be paired, in words; null when there are none.</summary>
     public static string? Missing(MetricComparison metric, string a, string b) => metric.Missing.Total == 0 ? null
@@ -35,7 +35,7 @@ public static class ComparisonWords
     /// <summary>The change in percent of the first run's value, positive when better; null where the first is zero.</summary>
     public static double? Gain(double value, double of, bool higherIsBetter) => of == 0 || !double.IsFinite(value / of) ? null : Math.Round(100 * value / Math.Abs(of) * (higherIsBetter ? 1 : -1), 3);
 
-    private static string Small(double p) => p < 0.001 ? "< 0.001" : Display.Number(p, 2);
+    private static string Small(double p) => p < 0.001 ? "< 0.001" : $"= {Display.Number(p, 2)}";
 
     private static string Names(IReadOnlyList<MetricComparison> metrics, int judgement)
     {
