@@ -16,6 +16,8 @@ public static class BusSetup
         services.AddMassTransit(x =>
         {
             x.SetKebabCaseEndpointNameFormatter();
+            // By default it reports to its maker. Nothing leaves this product for another host unasked.
+            x.DisableUsageTelemetry();
             x.AddConsumer<HintConsumer, HintConsumerDefinition>();
             switch (transport.ToLowerInvariant())
             {
