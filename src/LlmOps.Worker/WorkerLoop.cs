@@ -23,6 +23,7 @@ public sealed class WorkerLoop(JobRunner runner, JobTransitions transitions, Adv
         var node = await RegisterAsync(stopping);
         var offer = new WorkerOffer(node.Id, node.Name, settings.Provides.Split(','), node.MemoryBytes, settings.Lease);
         changes.JobReady += OnReady;
+        changes.Connected += Wake;
         var running = new List<Task>();
         var lastSweep = DateTimeOffset.MinValue;
         try
@@ -57,12 +58,15 @@ public sealed class WorkerLoop(JobRunner runner, JobTransitions transitions, Adv
         finally
         {
             changes.JobReady -= OnReady;
+            changes.Connected -= Wake;
             await Task.WhenAll(running);
             await LeaveAsync(node.Id);
         }
     }
 
-    private void OnReady(JobReady ready)
+    private void OnReady(JobReady ready) => Wake();
+
+    private void Wake()
     {
         if (wake.CurrentCount == 0)
             wake.Release();

@@ -102,7 +102,7 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
             await SaveAsync(async db =>
             {
                 var outputs = await write(db);
-                await FinishAsync(db, outputs, ct);
+                await EndAsync(db, JobState.Succeeded, StageState.Succeeded, Json.Write(outputs), null, ct);
             }, ct);
             return true;
         });
@@ -118,7 +118,6 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
         await SaveAsync(async db =>
         {
             await write(db);
-            await db.SaveChangesAsync(ct);
             await EndAsync(db, JobState.Failed, StageState.Failed, null, reason, ct);
         }, ct);
         Completed = true;
@@ -126,12 +125,7 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
         await hints.ChangedAsync(Areas.Job, JobId);
     }
 
-    private async Task FinishAsync(LlmOpsDb db, Dictionary<string, string> outputs, CancellationToken ct)
-    {
-        await db.SaveChangesAsync(ct);
-        await EndAsync(db, JobState.Succeeded, StageState.Succeeded, Json.Write(outputs), null, ct);
-    }
-
+    /// <summary>Before the results are saved: an audit entry among them locks the end of the chain, and whoever holds that must wait for no other row.</summary>
     private async Task EndAsync(LlmOpsDb db, JobState state, StageState stage, string? outputs, string? error, CancellationToken ct)
     {
         var now = time.GetUtcNow();

@@ -10,9 +10,10 @@ public static class BusSetup
     public static IServiceCollection AddBus(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<LiveChanges>();
-        services.AddSingleton(s => new Hints(s.GetRequiredService<IBus>(), s.GetService<Microsoft.Extensions.Logging.ILogger<Hints>>()));
+        services.AddSingleton(s => new Hints(s.GetRequiredService<IBus>(), s.GetRequiredService<LiveChanges>(), s.GetService<Microsoft.Extensions.Logging.ILogger<Hints>>()));
         var transport = configuration["Bus:Transport"] ?? "Memory";
         var uri = configuration["Bus:Uri"];
+        services.AddReceiveEndpointObserver<ConnectionObserver>();
         services.AddMassTransit(x =>
         {
             x.SetKebabCaseEndpointNameFormatter();
