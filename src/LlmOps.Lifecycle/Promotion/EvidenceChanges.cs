@@ -12,8 +12,13 @@ public static class EvidenceChanges
     public static IReadOnlyList<string> Between(Evidence then, Evidence now)
     {
         var (a, b) = (Fields(then), Fields(now));
-        // A bundle of the first shape says nothing about what it did not hold.
-        var names = then.Format == 0 ? a.Select(p => p.Key).Where(k => k is not ("format" or "alias_revision")) : a.Select(p => p.Key).Union(b.Select(p => p.Key));
+        // A bundle of an older shape says nothing about what it did not hold.
+        var names = then.Format switch
+        {
+            0 => a.Select(p => p.Key).Where(k => k is not ("format" or "alias_revision")),
+            < GatherEvidence.Format => a.Select(p => p.Key).Where(k => k is not "format"),
+            _ => a.Select(p => p.Key).Union(b.Select(p => p.Key)),
+        };
         return [.. names.Where(name => !JsonNode.DeepEquals(a[name], b[name])).Select(name => Words(name, now)).Distinct()];
     }
 
@@ -26,7 +31,7 @@ public static class EvidenceChanges
         "variant_digest" or "variant_bytes" => $"the variant {now.Variant} was made again and has other bytes",
         "variant_report_digest" => $"the report of {now.Variant} changed",
         "parity_passed" or "parity_report_digest" => "the parity report changed",
-        "evaluation_run_id" or "metrics" => $"{now.Variant} was measured again, or its numbers changed",
+        "evaluation_run_id" or "metrics" or "runs" => $"{now.Variant} was measured again, or its numbers changed",
         "champion_run_id" => "the champion was measured again",
         "gate_verdict" or "gate_reasons" or "gate_decision_id" or "policy_digest" => "the gate decided again",
         "datasets" or "trained_on" => "a dataset it was trained on changed or is gone",

@@ -30,7 +30,7 @@ public sealed class ExpireApprovals(IDbContextFactory<LlmOpsDb> dbs, GatherEvide
             return false;
         try
         {
-            if (request.ExpiresAt < now)
+            if (request.ExpiresAt <= now)
                 await ExpireAsync(db, request, now, ct);
             else if (await gather.ChangesAsync(db, request, ct) is { Count: > 0 } changes)
                 await ApprovalEnd.VoidAsync(db, request, changes, now, ct);

@@ -54,13 +54,14 @@ public sealed class ReadApprovals(IDbContextFactory<LlmOpsDb> dbs)
             .Where(r => r.VersionId == holder && r.State == JobState.Succeeded && r.VariantName != "checkpoint" && r.StartedAt <= request.CreatedAt
                 && db.AliasMoves.Any(m => m.ToVersionId == holder && m.Name == request.AliasName && m.VariantName == r.VariantName))
             .OrderByDescending(r => r.StartedAt).Select(r => new { r.Id, r.VariantName, Bytes = db.ModelVariants.Where(v => v.VersionId == holder && v.Name == r.VariantName).Select(v => (long?)v.SizeBytes).FirstOrDefault() }).FirstOrDefaultAsync(ct);
+        var author = request.Kind == PromotionKind.Promotion ? evidence.AuthorId : null;
         var signers = await (from u in db.Users.AsNoTracking()
                              join ur in db.UserRoles on u.Id equals ur.UserId
                              join r in db.Roles on ur.RoleId equals r.Id
-                             where (r.Name == Roles.ReleaseManager || r.Name == Roles.Admin) && !u.Disabled && u.Id != request.RequestedById
+                             where (r.Name == Roles.ReleaseManager || r.Name == Roles.Admin) && !u.Disabled && u.Id != request.RequestedById && u.Id != author
                              select u.UserName!).Distinct().OrderBy(n => n).ToListAsync(ct);
         var pipelineRun = request.StageRunId is not { } stage ? null : await db.StageRuns.Where(s => s.Id == stage).Select(s => (Guid?)s.PipelineRunId).SingleOrDefaultAsync(ct);
-        return new(request, row, evidence, championRun?.VariantName, championRun?.Bytes, championRun?.Id, signers, pipelineRun)
+        return new(request, row, evidence, championRun?.VariantName, championRun?.Bytes, evidence.Format == 0 ? championRun?.Id : evidence.ChampionRunId, signers, pipelineRun)
         {
             Signatures = await db.ApprovalSignatures.AsNoTracking().Where(s => s.ApprovalId == id).OrderBy(s => s.At).ToListAsync(ct),
             Comments = await db.ApprovalComments.AsNoTracking().Where(c => c.ApprovalId == id).OrderBy(c => c.At).ToListAsync(ct),

@@ -34,7 +34,7 @@ public sealed record SigningRight(string? Objection, bool Denied = false, Delega
     {
         if (request.State != ApprovalState.WaitingForApproval)
             return new($"This request is {request.State} already.{(request.VoidedReason is { } why ? $" It is void because {why}." : "")}");
-        if (now > request.ExpiresAt)
+        if (now >= request.ExpiresAt)
             return new("This request has expired. Ask for a new one, with fresh evidence.");
         var roles = RolesFor(request);
         var own = actor.May(Permission.Approve) && roles.Any(r => Roles.PermissionsOf(r).All(actor.May));
@@ -43,6 +43,9 @@ public sealed record SigningRight(string? Objection, bool Denied = false, Delega
                 ? "Only a release manager or an administrator can decide." : $"'{request.AliasName}' is decided by the role {string.Join(" or ", roles)}.", true);
         if (actor.Id == request.RequestedById)
             return new("You asked for this promotion. A second person has to decide.", true);
+        var author = AuthorOf(request);
+        if (actor.Id == author)
+            return new("You had this version made. Somebody who did not has to decide.", true);
         if (context.Signatures.Any(s => s.PersonId == actor.Id))
             return new("You signed this already. Each person signs once.");
         if (context.Signatures.FirstOrDefault(s => s.OnBehalfOfId == actor.Id) is { } stand)
@@ -53,11 +56,15 @@ public sealed record SigningRight(string? Objection, bool Denied = false, Delega
         if (current.Count == 0)
             return new("Your delegation is not in force today.", true);
         // Otherwise the author would approve through somebody else's hand.
-        if (current.All(d => d.FromId == request.RequestedById))
-            return new("The person who asked cannot hand the decision on. Somebody else has to decide.", true);
-        var free = current.FirstOrDefault(d => d.FromId != request.RequestedById && !context.Signatures.Any(s => s.PersonId == d.FromId || s.OnBehalfOfId == d.FromId));
+        current.RemoveAll(d => d.FromId == request.RequestedById || d.FromId == author);
+        if (current.Count == 0)
+            return new("The person who asked, or who had the version made, cannot hand the decision on. Somebody else has to decide.", true);
+        var free = current.FirstOrDefault(d => !context.Signatures.Any(s => s.PersonId == d.FromId || s.OnBehalfOfId == d.FromId));
         return free is null ? new("The person in whose place you could sign has signed already.") : new(null, false, free);
     }
+
+    /// <summary>A rollback returns to what somebody else signed before, and an override waits for nobody: there the author may be the second person.</summary>
+    private static Guid? AuthorOf(ApprovalRequest request) => request.Kind == PromotionKind.Promotion ? Json.Read<Evidence>(request.EvidenceJson).AuthorId : null;
 
     public static IReadOnlyList<string> RolesFor(ApprovalRequest request) =>
         request.Kind == PromotionKind.Override ? [Roles.Admin] : Json.Read<Evidence>(request.EvidenceJson).Environment?.Roles ?? ModelEnvironment.SigningRoles;

@@ -27,6 +27,7 @@ public static class ModelCard
         if (lineage.Datasets.Count > 0)
             text.AppendLine().AppendLine("Imports split rows by headword: no headword of a held-out row is in a training row.");
         Results(text, measured);
+        SuiteResults(text, measured);
         text.AppendLine().AppendLine("## Export").AppendLine();
         text.AppendLine(version.ParityPassed switch
         {
@@ -44,7 +45,7 @@ public static class ModelCard
         text.AppendLine().AppendLine("## Results on held-out rows").AppendLine();
         if (measured.Tasks.Count == 0)
         {
-            text.AppendLine("Not measured yet.");
+            text.AppendLine(measured.Variants.Any(v => v.Suites.Count > 0) ? "Not measured with the built-in tasks; see the suites below." : "Not measured yet.");
             return;
         }
         text.AppendLine("| Variant | " + string.Join(" | ", measured.Tasks.Select(t => $"{t.FullName}, {t.Unit}")) + " |");
@@ -52,6 +53,18 @@ public static class ModelCard
         foreach (var variant in measured.Variants.Where(v => v.Metrics.Count > 0))
             text.AppendLine($"| {variant.Variant} | " + string.Join(" | ", measured.Tasks.Select(t => variant.Metrics.TryGetValue(t.FullName, out var m) ? Cell(m.Value, m.Low, m.High, m.N) : "–")) + " |");
         text.AppendLine().AppendLine("In brackets: 95 % confidence interval and number of rows.");
+    }
+
+    private static void SuiteResults(StringBuilder text, Measurements measured)
+    {
+        foreach (var suite in measured.Variants.SelectMany(v => v.Suites.Select(s => (v.Variant, Suite: s))).GroupBy(p => p.Suite.Suite).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            text.AppendLine().AppendLine("### Suite " + suite.Key).AppendLine();
+            text.AppendLine("| Metric | " + string.Join(" | ", suite.Select(s => s.Variant)) + " |").AppendLine("|---|" + string.Concat(suite.Select(_ => "---|")));
+            foreach (var metric in suite.SelectMany(s => s.Suite.Metrics).DistinctBy(m => m.Name))
+                text.AppendLine("| " + metric.Name + ", " + metric.Unit + " | " + string.Join(" | ", suite.Select(s => s.Suite.Metrics.FirstOrDefault(m => m.Name == metric.Name) is { } m ? Cell(m.Value, m.Low, m.High, m.N) : "–")) + " |");
+            text.AppendLine().AppendLine("In brackets: 95 % confidence interval and number of rows.");
+        }
     }
 
     private static string Cell(double value, double low, double high, int n) =>

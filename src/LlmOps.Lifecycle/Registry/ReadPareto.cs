@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmOps.Lifecycle.Registry;
 
 /// <summary>A measured variant among the others of its version, or of its model.</summary>
-/// <param name="Metrics">Everything its newest finished evaluation found.</param>
+/// <param name="Metrics">Everything its newest finished evaluation with the built-in tasks found.</param>
 /// <param name="DominatedBy">Names of the variants that are no worse in quality, speed and size, and better in one by more than the intervals leave open; empty on the front.</param>
 /// <param name="Words">Why it is on the front, or what beats it.</param>
 public sealed record ParetoPoint(string Name, int Number, string Variant, string Precision, long SizeBytes, Guid RunId, string Suite, DateTimeOffset MeasuredAt, IReadOnlyDictionary<string, MeasuredMetric> Metrics,
@@ -68,7 +68,7 @@ public sealed class ReadPareto(IDbContextFactory<LlmOpsDb> dbs)
     {
         var ids = versions.Select(v => v.Id).ToList();
         var variants = await db.ModelVariants.AsNoTracking().Where(v => ids.Contains(v.VersionId)).OrderByDescending(v => v.SizeBytes).ThenBy(v => v.Name).ToListAsync(ct);
-        var runs = (await db.EvaluationRuns.AsNoTracking().Include(r => r.Metrics).Include(r => r.Suite).Where(r => ids.Contains(r.VersionId) && r.State == JobState.Succeeded).ToListAsync(ct))
+        var runs = (await db.EvaluationRuns.AsNoTracking().Include(r => r.Metrics).Include(r => r.Suite).Where(r => ids.Contains(r.VersionId) && r.State == JobState.Succeeded && r.TasksJson == null).ToListAsync(ct))
             .GroupBy(r => (r.VersionId, r.VariantName)).ToDictionary(g => g.Key, g => g.MaxBy(r => r.StartedAt)!);
         return [.. from version in versions
                    from v in variants

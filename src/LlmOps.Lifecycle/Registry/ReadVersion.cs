@@ -21,10 +21,17 @@ public sealed record VersionDetail(Guid Id, Guid ModelId, string Model, int Numb
 
 /// <summary>What was measured on one form of a version, and what the gate said about it.</summary>
 /// <param name="Variant">Name of the variant, or "checkpoint".</param>
-/// <param name="RunId">The newest finished measurement; null when the form was never measured.</param>
+/// <param name="RunId">The newest finished measurement with the built-in tasks; null when there is none.</param>
 /// <param name="Differences">This form minus the champion, paired on the same rows; empty without a champion.</param>
 public sealed record VariantMeasurement(string Variant, long? SizeBytes, Guid? RunId, string? Suite, DateTimeOffset? MeasuredAt, IReadOnlyDictionary<string, MeasuredMetric> Metrics,
-    Verdict? Verdict, bool Chosen, IReadOnlyList<RuleResult> Reasons, IReadOnlyDictionary<string, MeasuredMetric> Differences);
+    Verdict? Verdict, bool Chosen, IReadOnlyList<RuleResult> Reasons, IReadOnlyDictionary<string, MeasuredMetric> Differences)
+{
+    /// <summary>The newest finished run of each suite. Two suites may use one name for different things, so their numbers stay apart.</summary>
+    public IReadOnlyList<SuiteMeasurement> Suites { get; init; } = [];
+}
+
+/// <param name="Metrics">In the order of the suite's tasks.</param>
+public sealed record SuiteMeasurement(string Suite, Guid RunId, DateTimeOffset MeasuredAt, IReadOnlyList<MeasuredMetric> Metrics);
 
 /// <param name="Champion">What the alias "production" holds, when that is another form than the ones shown.</param>
 public sealed record Measurements(IReadOnlyList<VariantMeasurement> Variants, ChampionMeasurement? Champion)
@@ -73,13 +80,17 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
         var rows = new List<VariantMeasurement>();
         foreach (var name in names)
         {
-            var run = newest.GetValueOrDefault(name);
+            var runs = newest.GetValueOrDefault(name) ?? [];
+            var run = runs.FirstOrDefault(r => r.TasksJson is null);
             var gate = gates.GetValueOrDefault(name);
             var isChampion = champion is not null && champion.Version == version.Key && champion.Variant == name;
             var toChampion = differences && champion?.RunId is { } other && run is not null && !isChampion && other != run.Id
                 ? await DifferencesAsync(other, run.Id, ct) : new Dictionary<string, MeasuredMetric>();
             rows.Add(new(name, version.Variants.FirstOrDefault(v => v.Name == name)?.SizeBytes, run?.Id, run?.Suite?.Name, run?.StartedAt, MetricsOf(run),
-                gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), toChampion));
+                gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), toChampion)
+            {
+                Suites = [.. runs.Where(r => r.TasksJson is not null).DistinctBy(r => r.SuiteId).OrderBy(r => r.Suite!.Name, StringComparer.Ordinal).Select(OfSuite)],
+            });
         }
         return new(rows, champion);
     }
@@ -112,14 +123,22 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
                             select new { a.VersionId, a.VariantName, v.Number, v.Model!.Name }).SingleOrDefaultAsync(ct);
         if (holder is null)
             return null;
-        var run = (await NewestRunsAsync(db, holder.VersionId, ct)).GetValueOrDefault(holder.VariantName ?? "checkpoint");
+        var run = (await NewestRunsAsync(db, holder.VersionId, ct)).GetValueOrDefault(holder.VariantName ?? "checkpoint")?.FirstOrDefault(r => r.TasksJson is null);
         return new(new VersionKey(holder.Name, holder.Number), holder.VariantName, run?.Id, MetricsOf(run));
     }
 
-    private static async Task<Dictionary<string, EvaluationRun>> NewestRunsAsync(LlmOpsDb db, Guid versionId, CancellationToken ct)
+    /// <summary>Finished runs of each form, newest first.</summary>
+    private static async Task<Dictionary<string, List<EvaluationRun>>> NewestRunsAsync(LlmOpsDb db, Guid versionId, CancellationToken ct)
     {
-        var runs = await db.EvaluationRuns.AsNoTracking().Include(r => r.Metrics).Include(r => r.Suite).Where(r => r.VersionId == versionId && r.State == JobState.Succeeded).ToListAsync(ct);
-        return runs.GroupBy(r => r.VariantName).ToDictionary(g => g.Key, g => g.MaxBy(r => r.StartedAt)!);
+        var runs = await db.EvaluationRuns.AsNoTracking().Include(r => r.Metrics).Include(r => r.Suite).Where(r => r.VersionId == versionId && r.State == JobState.Succeeded)
+            .OrderByDescending(r => r.StartedAt).ThenByDescending(r => r.Id).ToListAsync(ct);
+        return runs.GroupBy(r => r.VariantName).ToDictionary(g => g.Key, g => g.ToList());
+    }
+
+    private static SuiteMeasurement OfSuite(EvaluationRun run)
+    {
+        var found = MetricsOf(run);
+        return new(run.Suite!.Name, run.Id, run.StartedAt, [.. RunTasks.Of(run).Select(t => found.GetValueOrDefault(t.FullName)).OfType<MeasuredMetric>()]);
     }
 
     private static Dictionary<string, MeasuredMetric> MetricsOf(EvaluationRun? run) =>

@@ -41,7 +41,7 @@ public abstract class EvidenceTests(DatabaseProvider provider) : ProductTests(pr
         Assert.Equal(1, evidence.Environment!.RequiredApprovals);
     }
 
-    public static TheoryData<string> Inputs => ["measured again", "dataset", "gate", "alias", "parity", "description", "environment", "bundle"];
+    public static TheoryData<string> Inputs => ["measured again", "another suite", "dataset", "gate", "alias", "parity", "description", "environment", "bundle"];
 
     [Theory]
     [MemberData(nameof(Inputs))]
@@ -70,6 +70,9 @@ public abstract class EvidenceTests(DatabaseProvider provider) : ProductTests(pr
             case "measured again":
                 await Product.EvaluationAsync(version.Id, "int8", Worse);
                 return "int8 was measured again";
+            case "another suite":
+                await Product.EvaluationAsync(version.Id, "int8", Worse, "safety");
+                return "int8 was measured again, or its numbers changed";
             case "dataset":
                 await ReadAsync(db => db.DatasetVersions.ExecuteUpdateAsync(u => u.SetProperty(d => d.ArtifactDigest, new string('a', 64))));
                 return "a dataset it was trained on changed";
@@ -94,16 +97,59 @@ public abstract class EvidenceTests(DatabaseProvider provider) : ProductTests(pr
         }
     }
 
-    [Fact]
-    public async Task BundleOfTheFirstShape_IsJudgedByWhatItHolds()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task BundleOfAnOlderShape_IsJudgedByWhatItHolds(int format)
     {
         var (_, version, request) = await RequestedAsync();
-        var old = Json.Read<Evidence>(request.EvidenceJson);
-        var text = Json.Write(new Evidence(old.Version, old.VersionDigest, old.Variant, old.VariantDigest, old.VariantBytes, old.TrainedOn, old.Licence, old.ParityPassed, old.EvaluationRunId, old.Metrics, old.GateVerdict, old.GateReasons, old.Champion));
+        var now = Json.Read<Evidence>(request.EvidenceJson);
+        IReadOnlyList<EvidenceMetric> metrics = [.. now.Metrics.Select(m => m with { Suite = null })];
+        var old = format == 0
+            ? new Evidence(now.Version, now.VersionDigest, now.Variant, now.VariantDigest, now.VariantBytes, now.TrainedOn, now.Licence, now.ParityPassed, now.EvaluationRunId, metrics, now.GateVerdict, now.GateReasons, now.Champion)
+            : now with { Format = 1, Metrics = metrics, Runs = null };
+        var text = CanonicalJson.Write(old);
         await ReadAsync(db => db.Approvals.Where(a => a.Id == request.Id).ExecuteUpdateAsync(u => u.SetProperty(a => a.EvidenceJson, text).SetProperty(a => a.EvidenceDigest, CanonicalJson.Digest(text))));
         Assert.Equal(0, await Get<ExpireApprovals>().ExpireAsync());
         await Product.EvaluationAsync(version.Id, "int8", Worse);
         Assert.Equal(1, await Get<ExpireApprovals>().ExpireAsync());
+    }
+
+    [Fact]
+    public async Task AnotherVariantMeasured_LeavesTheRequestAlone()
+    {
+        var (_, version, request) = await RequestedAsync();
+        await Product.EvaluationAsync(version.Id, "fp32", Worse);
+        Assert.Equal(0, await Get<ExpireApprovals>().ExpireAsync());
+        await Get<DecideApproval>().ApproveAsync(request.Id, "fine", Product.Rosa);
+    }
+
+    [Fact]
+    public async Task EverySuite_IsEvidence_AndIsComparedWithTheChampionOnTheSameSuite()
+    {
+        var (champion, version, _) = await RequestedAsync();
+        var safeChampion = await Product.EvaluationAsync(champion.Id, "int8", Better, "safety");
+        var safe = await Product.EvaluationAsync(version.Id, "int8", Worse, "safety");
+        var evidence = Json.Read<Evidence>((await Product.RequestAsync(version, "int8")).EvidenceJson);
+        Assert.Equal(["quickstart", "safety"], evidence.Runs!.Select(r => r.Suite));
+        Assert.Equal((safe.Id, (Guid?)safeChampion.Id), (evidence.Runs![1].RunId, evidence.Runs[1].ChampionRunId));
+        Assert.Equal([("quickstart", 0.4), ("safety", -0.4)], evidence.Effects!.Select(e => (e.Suite!, Math.Round(e.Value, 9))));
+        Assert.Equal([("quickstart", 0.9, 0.5), ("safety", 0.5, 0.9)], evidence.Metrics.Select(m => (m.Suite!, m.Value, m.ChampionValue!.Value)));
+    }
+
+    [Fact]
+    public async Task WhoHadTheVersionMade_DoesNotSignForIt_NorHandsItOn_ButMayRollBack()
+    {
+        var (_, version, _) = await RequestedAsync();
+        var job = Lifecycle.Jobs.Job.Queue("fine-tune", "{}", Product.Rosa, Product.Clock.GetUtcNow());
+        await Product.WriteAsync(db => db.Jobs.Add(job));
+        await ReadAsync(db => db.ModelVersions.Where(v => v.Id == version.Id).ExecuteUpdateAsync(u => u.SetProperty(v => v.ProducedByJobId, job.Id)));
+        var request = await Product.RequestAsync(version, "int8");
+        Assert.Equal("rosa", Json.Read<Evidence>(request.EvidenceJson).Author);
+        Assert.Contains("had this version made", await RefusedAsync(ErrorCode.PermissionDenied, () => Get<DecideApproval>().ApproveAsync(request.Id, "mine", Product.Rosa)), StringComparison.Ordinal);
+        await Get<DecideApproval>().ApproveAsync(request.Id, "fine", Product.Ada);
+        var back = await Get<RequestRollback>().RequestAsync("tiny-lm", "production", "it broke", Product.Alice);
+        await Get<DecideApproval>().ApproveAsync(back.Id, "yes", Product.Rosa);
     }
 
     [Fact]

@@ -1,8 +1,11 @@
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.TestKit;
+using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tests.Reading;
 
@@ -32,6 +35,30 @@ public abstract class RecordReadingTests(DatabaseProvider provider) : ProductTes
         }
         Assert.Equal(0, (await Get<ReadModels>().ListAsync(new("nothing"))).Total);
         Assert.Empty((await Get<ReadDatasets>().ListAsync(new(), DatasetKind.Corpus)).Rows);
+    }
+
+    [Fact]
+    public async Task ASuiteRun_StandsBesideTheBuiltInNumbers_AndHidesNone()
+    {
+        await Product.DatasetAsync("facts", DatasetKind.Preference, TestProduct.PreferenceRows(20));
+        var version = await Product.VersionAsync("tiny-lm", "int8");
+        await Product.EvaluationAsync(version.Id, "int8", new Dictionary<string, double[]> { ["preference"] = [1, 1, 0, 1], ["latency"] = [5, 6, 5, 6] });
+        Product.Clock.Advance(TimeSpan.FromMinutes(1));
+        var suite = await Product.EvaluationAsync(version.Id, "int8", new Dictionary<string, double[]> { ["preference"] = [0, 0, 0, 1] }, "harder");
+        var tasks = Json.Write(new[] { new EvaluationTask("preference", "accuracy", "share", true, Proportion: true) { OfSuite = true } });
+        await using (var db = Product.Open())
+            await db.EvaluationRuns.Where(r => r.Id == suite.Id).ExecuteUpdateAsync(u => u.SetProperty(r => r.TasksJson, tasks));
+
+        var detail = await Get<ReadVersion>().GetAsync(new("tiny-lm", 1));
+        var measured = await Get<ReadVersion>().MeasurementsAsync(detail);
+        var form = Assert.Single(measured.Variants);
+        Assert.Equal(0.75, form.Metrics["preference.accuracy"].Value);
+        var harder = Assert.Single(form.Suites);
+        Assert.Equal(("harder", suite.Id, 0.25), (harder.Suite, harder.RunId, Assert.Single(harder.Metrics).Value));
+        var card = ModelCard.Write(detail, "", measured, await Get<ReadLineage>().OfAsync(detail));
+        Assert.Contains("### Suite harder", card, StringComparison.Ordinal);
+        Assert.Contains("| preference.accuracy, share | 0.25 (", card, StringComparison.Ordinal);
+        Assert.Equal(0.75, Assert.Single((await Get<ReadPareto>().OfVersionAsync(new("tiny-lm", 1), "preference.accuracy")).Points).Metrics["preference.accuracy"].Value);
     }
 
     [Fact]
