@@ -11,6 +11,7 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
@@ -61,6 +62,10 @@ public static class LifecycleSetup
         services.AddSingleton<DefineEnvironments>();
         services.AddSingleton<DecideApproval>();
         services.AddSingleton<ExpireApprovals>();
+        services.AddSingleton(_ => new AttestationKeys(configuration));
+        services.AddSingleton<AttestPromotion>();
+        services.AddSingleton<RotateSigningKey>();
+        services.AddSingleton<ReadAttestations>();
         services.AddSingleton<Deploy>();
         services.AddSingleton<ShiftTraffic>();
         services.AddSingleton<IngestSpans>();

@@ -58,6 +58,19 @@ public sealed class ArtifactStore
         return Json.Read<ArtifactManifest>(await File.ReadAllTextAsync(path, ct));
     }
 
+    /// <summary>The same, after its own digest was worked out again: what is signed must not rest on a list that was edited.</summary>
+    public async Task<ArtifactManifest> VerifiedManifestAsync(string digest, CancellationToken ct = default)
+    {
+        var path = BlobPath(digest);
+        if (File.Exists(path))
+        {
+            await using var blob = File.OpenRead(path);
+            if (Convert.ToHexStringLower(await SHA256.HashDataAsync(blob, ct)) != digest)
+                throw new LlmOpsException(ErrorCode.InternalError, $"The list of files of artifact {digest[..12]} has other bytes than its name says: the store is damaged.");
+        }
+        return await ManifestAsync(digest, ct);
+    }
+
     /// <summary>A read-only folder with the artifact's files. Made once, shared by all readers; never write into it.</summary>
     public async Task<string> FolderAsync(string digest, CancellationToken ct = default)
     {

@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Registry;
 using Microsoft.EntityFrameworkCore;
 
@@ -11,7 +12,7 @@ namespace LlmOps.Lifecycle.Promotion;
 /// One more person's word. With the last signature that is needed, the alias, the request, the stage and the audit entry change in one
 /// transaction. Before each signature the evidence is gathered again: when it differs, the request is void.
 /// </summary>
-public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEvidence gather, AdvancePipelines advance, Hints hints, TimeProvider time)
+public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEvidence gather, AttestPromotion attest, AdvancePipelines advance, Hints hints, TimeProvider time)
 {
     /// <summary>Why this actor may not sign in their own name, or null when they may. Lists show it; the decision enforces it.</summary>
     public static string? Objection(ApprovalRequest request, Actor actor, DateTimeOffset now) => SigningRight.Of(request, actor, now, SigningContext.None).Objection;
@@ -39,6 +40,7 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         {
             Close(db, request, ApprovalState.Approved, comment, actor, now);
             MoveAlias.Apply(db, alias, request, actor, now);
+            await attest.AddAsync(db, request, now, ct);
             await ApprovalEnd.FinishStageAsync(db, request, null, now, ct);
         }
         else

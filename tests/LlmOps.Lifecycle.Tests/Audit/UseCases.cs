@@ -7,6 +7,7 @@ using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tests.Evaluation;
 using LlmOps.Lifecycle.Tests.Pipelines;
@@ -224,6 +225,7 @@ internal static class UseCases
             await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", StartedAt = p.Clock.GetUtcNow() }]);
             return a => p.Get<GiveFeedback>().GiveAsync("t", 1, null, a);
         }),
+        ["rotate the signing key"] = new("RotateSigningKey.RotateAsync", "rotate signing-key", Ada, p => Act(a => p.Get<RotateSigningKey>().RotateAsync(a))),
         ["create a person"] = new("ManagePeople.CreateAsync", "create person", Ada, p => Act(a => p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], a))),
         ["change a person"] = new("ManagePeople.ChangeAsync", "change person", Ada, async p =>
         {
