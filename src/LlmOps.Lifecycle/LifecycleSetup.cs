@@ -62,7 +62,7 @@ public static class LifecycleSetup
         services.AddSingleton<DefineEnvironments>();
         services.AddSingleton<DecideApproval>();
         services.AddSingleton<ExpireApprovals>();
-        services.AddSingleton(_ => new AttestationKeys(configuration));
+        services.AddSingleton(s => new AttestationKeys(configuration, s.GetRequiredService<IDbContextFactory<LlmOpsDb>>()));
         services.AddSingleton<AttestPromotion>();
         services.AddSingleton<RotateSigningKey>();
         services.AddSingleton<ReadAttestations>();

@@ -16,6 +16,7 @@ public static class FirstStart
     public static async Task PrepareAsync(this WebApplication app, bool quickstart)
     {
         var services = app.Services;
+        services.GetRequiredService<Lifecycle.Promotion.Attestations.AttestationKeys>().EnsureUsable();
         await DatabaseSetup.MigrateAsync(services.GetRequiredService<IDbContextFactory<LlmOpsDb>>());
         var setup = services.GetRequiredService<QuickstartSetup>();
         var people = quickstart ? await setup.EnsurePeopleAsync() : await setup.EnsureAdministratorAsync();

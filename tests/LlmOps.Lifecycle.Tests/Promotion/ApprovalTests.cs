@@ -37,7 +37,7 @@ public abstract class ApprovalTests(DatabaseProvider provider) : ProductTests(pr
         Assert.Equal(("production", version.Id, "int8"), (alias.Name, alias.VersionId, alias.VariantName));
         var move = await ReadAsync(db => db.AliasMoves.SingleAsync());
         Assert.Equal((null, version.Id, (Guid?)request.Id, "rosa"), (move.FromVersionId, move.ToVersionId, move.ApprovalId, move.MovedBy));
-        Assert.Equal(["request-promotion approval", "approve approval", "move-alias model", "create signing-key", "attest approval"], (await Product.AuditAsync()).TakeLast(5));
+        Assert.Equal(["request-promotion approval", "approve approval", "move-alias model", "attest approval"], (await Product.AuditAsync()).Where(a => a != "create signing-key").TakeLast(4));
     }
 
     [Fact]

@@ -37,7 +37,7 @@ public sealed class AttestPromotion(ArtifactStore artifacts, AttestationKeys key
         var version = await db.ModelVersions.AsNoTracking().Include(v => v.Model).SingleAsync(v => v.Id == request.VersionId, ct);
         var variant = await db.ModelVariants.AsNoTracking().SingleAsync(v => v.VersionId == request.VersionId && v.Name == request.VariantName, ct);
         var revision = db.Aliases.Local.Single(a => a.ModelId == request.ModelId && a.Name == request.AliasName).Revision;
-        Guid[] runs = [.. new[] { evidence.EvaluationRunId, evidence.ChampionRunId }.OfType<Guid>().Distinct()];
+        Guid[] runs = [.. new[] { evidence.EvaluationRunId, evidence.ChampionRunId }.Concat((evidence.Runs ?? []).SelectMany(r => new[] { r.RunId, r.ChampionRunId })).OfType<Guid>().Distinct()];
         var head = await db.AuditHeads.AsNoTracking().SingleOrDefaultAsync(ct);
         var predicate = new PromotionPredicate(version.Model!.Name, version.Key().ToString(), version.ArtifactDigest, variant.Name, variant.ArtifactDigest, request.AliasName, revision,
             request.Kind.ToString(), request.Kind == PromotionKind.Override, request.Reason, evidence.Champion is { } champion ? $"{champion} {evidence.ChampionVariant}".TrimEnd() : null,

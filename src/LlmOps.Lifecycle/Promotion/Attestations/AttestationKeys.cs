@@ -10,7 +10,7 @@ namespace LlmOps.Lifecycle.Promotion.Attestations;
 /// The private keys, which are files or a setting and never rows. The database says which public key is in force; a process that does not hold its private half
 /// refuses to sign, so that two processes with different folders never sign with two keys.
 /// </summary>
-public sealed class AttestationKeys(IConfiguration configuration)
+public sealed class AttestationKeys(IConfiguration configuration, IDbContextFactory<LlmOpsDb> dbs)
 {
     private const string P256 = "1.2.840.10045.3.1.7";
     private const int MostPemBytes = 64 << 10;
@@ -34,22 +34,34 @@ public sealed class AttestationKeys(IConfiguration configuration)
         }
     }
 
-    /// <summary>The key in force. With the first statement of an installation it is published in the same transaction.</summary>
+    /// <summary>The key in force. The first one of an installation is published here.</summary>
     internal async Task<ECDsa> InForceAsync(LlmOpsDb db, DateTimeOffset now, CancellationToken ct)
     {
-        var active = await FindActiveAsync(db, ct);
-        if (active is null)
-        {
-            // Of two processes that sign for the first time at once, the second waits here and then finds the first one's key.
-            await LockAsync(db, ct);
-            active = await FindActiveAsync(db, ct);
-        }
-        if (active is null)
-        {
-            var first = Configured() ?? await UnpublishedAsync(db, ct) ?? Create();
-            await PublishAsync(db, first, "create", Actor.System, null, now, ct);
-            return first;
-        }
+        if (await FindActiveAsync(db, ct) is { } active)
+            return Held(active);
+        if (db.Database.CurrentTransaction is not null)
+            return await FirstAsync(db, now, ct);
+        await using var own = await dbs.CreateDbContextAsync(ct);
+        await using var transaction = await own.Database.BeginTransactionAsync(ct);
+        var first = await FirstAsync(own, now, ct);
+        await own.SaveChangesAsync(ct);
+        await transaction.CommitAsync(ct);
+        return first;
+    }
+
+    private async Task<ECDsa> FirstAsync(LlmOpsDb db, DateTimeOffset now, CancellationToken ct)
+    {
+        // Of two processes that sign for the first time at once, the second waits here and then finds the first one's key.
+        await LockAsync(db, ct);
+        if (await FindActiveAsync(db, ct) is { } active)
+            return Held(active);
+        var first = Configured() ?? await UnpublishedAsync(db, ct) ?? Create();
+        await PublishAsync(db, first, "create", Actor.System, null, now, ct);
+        return first;
+    }
+
+    private ECDsa Held(SigningKey active)
+    {
         var held = Configured() ?? Stored(active.KeyId);
         if (held is not null && Envelope.KeyIdOf(held) == active.KeyId)
             return held;

@@ -66,7 +66,7 @@ public sealed record StatementSubject(string Name, IReadOnlyDictionary<string, s
 /// <param name="Override">The rules of the environment were passed over.</param>
 /// <param name="TrainingData">With their digests, as the evidence has them.</param>
 /// <param name="EvaluationData">What the runs measured on.</param>
-/// <param name="Runs">The evaluation of the variant and, when there is one, of the champion.</param>
+/// <param name="Runs">The evaluations that the evidence names: of the variant first, then of the champion.</param>
 /// <param name="Previous">SHA-256 of the statement about the move of this alias before; null when that move has none.</param>
 /// <param name="AuditHead">An end of the audit chain from before this: each statement is a note of it that the database alone cannot forge.</param>
 public sealed record PromotionPredicate(string Model, string Version, string VersionDigest, string Variant, string VariantDigest, string Alias, int Revision, string Kind, bool Override, string? Reason,
