@@ -64,7 +64,14 @@ public sealed class EvaluationMetric
     public bool HigherIsBetter { get; init; }
 }
 
-public enum RowState { Scored, Missing }
+public enum RowState
+{
+    Scored,
+    /// <summary>It failed: it has no value, is counted and shown, and can be measured again.</summary>
+    Missing,
+    /// <summary>It was measured, and the metric says nothing about it: no failure, and no value either.</summary>
+    NotApplicable,
+}
 
 /// <summary>The result of one row of one task. Value ÷ Weight is the row's score where a metric is a ratio (bits ÷ bytes).</summary>
 public sealed class RowScore

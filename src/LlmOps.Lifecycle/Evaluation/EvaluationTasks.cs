@@ -15,6 +15,12 @@ public sealed record EvaluationTask(string Name, string Metric, string Unit, boo
     /// <summary>For a metric of the whole corpus ("bleu", "chrf"): it is recomputed from the sums of its rows' statistics, never averaged.</summary>
     public string? CorpusMetric { get; init; }
 
+    /// <summary>The metric is the value below which this share of the rows lies, not their mean.</summary>
+    public double? Quantile { get; init; }
+
+    /// <summary>True where it says something about the machine as well as about the model: runs on different machines are not compared. Null otherwise, and then not written.</summary>
+    public bool? OfMachine { get; init; }
+
     /// <summary>The difference that still counts as no worse, in the metric's unit; null where the suite states none.</summary>
     public double? Margin { get; init; }
 }

@@ -7,7 +7,8 @@ namespace LlmOps.Lifecycle.Evaluation;
 public sealed record RowFilter(string Task, string? Search = null, string? Slice = null, string? Outcome = null);
 
 /// <param name="Rows">All of them, the missing ones too.</param>
-public sealed record ScoredTask(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices, int Missing = 0);
+/// <param name="NotApplicable">Rows about which the metric says nothing.</param>
+public sealed record ScoredTask(EvaluationTask Task, int Rows, IReadOnlyList<string> Slices, int Missing = 0, int NotApplicable = 0);
 
 /// <summary>What an evaluation found on each row.</summary>
 public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
@@ -20,7 +21,7 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
         var byTask = groups.ToLookup(g => g.Task);
         return [.. (await TasksAsync(db, runId, ct)).Where(t => byTask.Contains(t.RowName)).Select(t => new ScoredTask(t, byTask[t.RowName].Sum(g => g.Rows),
             [.. byTask[t.RowName].Where(g => g.Slice is not null).Select(g => g.Slice!).Distinct().Order(StringComparer.Ordinal)],
-            byTask[t.RowName].Where(g => g.State == RowState.Missing).Sum(g => g.Rows)))];
+            byTask[t.RowName].Where(g => g.State == RowState.Missing).Sum(g => g.Rows), byTask[t.RowName].Where(g => g.State == RowState.NotApplicable).Sum(g => g.Rows)))];
     }
 
     private static async Task<IReadOnlyList<EvaluationTask>> TasksAsync(LlmOpsDb db, Guid runId, CancellationToken ct) =>
@@ -46,7 +47,7 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
             rows = rows.Where(r => r.RowKey.ToLower().Contains(text) || r.Prompt!.ToLower().Contains(text) || r.Answer!.ToLower().Contains(text) || r.Expected!.ToLower().Contains(text));
         }
         // Missing rows come before the worst: they are what went wrong most.
-        var missingFirst = rows.OrderBy(r => r.State == RowState.Missing ? 0 : 1);
+        var missingFirst = rows.OrderBy(r => r.State == RowState.Missing ? 0 : r.State == RowState.Scored ? 1 : 2);
         var ordered = (await TasksAsync(db, runId, ct)).Get(filter.Task).HigherIsBetter
             ? missingFirst.ThenBy(r => r.Value / (r.Weight == 0 ? 1 : r.Weight)) : missingFirst.ThenByDescending(r => r.Value / (r.Weight == 0 ? 1 : r.Weight));
         return await ordered.ThenBy(r => r.RowKey).WindowAsync(skip, take, ct);

@@ -22,7 +22,7 @@ internal sealed class ScoredColumns
     /// <summary>Through the reader itself: an object for each row would be most of the time.</summary>
     public static async Task<ScoredColumns> ReadAsync(LlmOpsDb db, Guid run, string task, bool details, CancellationToken ct)
     {
-        var rows = db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == run && r.Task == task).OrderBy(r => r.RowKey);
+        var rows = db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == run && r.Task == task && r.State != RowState.NotApplicable).OrderBy(r => r.RowKey);
         // The columns come in the order of the projection.
         await using var command = details
             ? rows.Select(r => new { r.RowKey, r.Value, r.Weight, Missing = r.State == RowState.Missing ? 1 : 0, r.Cluster, r.Slice, r.DetailJson }).CreateDbCommand()

@@ -16,7 +16,7 @@ public static class SummariseRows
         var estimate = task switch
         {
             { CorpusMetric: not null } => CorpusMetrics.Summarise(task, rows, resamples),
-            { Proportion: true } => Wilson.Interval((int)values.Sum(), values.Length),
+            { Proportion: true } when Array.TrueForAll(values, v => v is 0 or 1) => Wilson.Interval((int)values.Sum(), values.Length),
             { IsRatio: true } => Bootstrap.Ratio(values, [.. rows.Select(r => r.Weight)], resamples),
             _ when values.Length == 1 => new Estimate(values[0], values[0], values[0], 1),
             _ => Bootstrap.Mean(values, resamples),

@@ -199,6 +199,6 @@ internal static partial class PolicyYaml
     [GeneratedRegex("^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
     private static partial Regex NamePattern();
 
-    [GeneratedRegex(@"^[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$")]
+    [GeneratedRegex(@"^[A-Za-z0-9_]+([.@-][A-Za-z0-9_]+)*$")]
     private static partial Regex MetricPattern();
 }

@@ -22,9 +22,9 @@ public static partial class RuleLine
     private static double? Bound(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var bound) && double.IsFinite(bound) ? bound : null;
 
-    [GeneratedRegex(@"^([a-z0-9_]+(?:[.-][a-z0-9_]+)*)\s*(<=|>=|<|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")]
+    [GeneratedRegex(@"^([A-Za-z0-9_]+(?:[.@-][A-Za-z0-9_]+)*)\s*(<=|>=|<|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")]
     private static partial Regex AbsolutePattern();
 
-    [GeneratedRegex(@"^([a-z0-9_]+(?:[.-][a-z0-9_]+)*)\s+no-worse-than\s+champion\s+by\s+([0-9.]+)$")]
+    [GeneratedRegex(@"^([A-Za-z0-9_]+(?:[.@-][A-Za-z0-9_]+)*)\s+no-worse-than\s+champion\s+by\s+([0-9.]+)$")]
     private static partial Regex ChampionPattern();
 }

@@ -19,7 +19,7 @@ namespace LlmOps.Worker.Handlers;
 /// Runs a suite on each form of a version, as often as asked. Rows are stored as they finish; a job that was killed, cancelled or retried measures the rows that are
 /// not there and no other. A row that cannot be measured is missing with its reason, and has no part in any number.
 /// </summary>
-public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints) : IJobHandler
+public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints, WorkerSettings settings) : IJobHandler
 {
     private sealed record Plan(SuiteVersion Suite, SuiteDocument Document, ModelVersion Version, IReadOnlyList<(SuiteTask Task, SuiteRows Rows)> Tasks, EvaluateSuiteParameters Parameters);
 
@@ -30,10 +30,12 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         var p = job.Spec<StageSpec>().Parameters<EvaluateSuiteParameters>();
         await using var db = await job.OpenDbAsync(ct);
         var plan = await PlanAsync(db, p, ct);
+        var resources = new TaskResources(settings);
+        resources.Ensure(plan.Document);
         var forms = await ModelForm.FindAsync(db, artifacts, plan.Version, p.Variants, ct);
         var done = new List<Guid>();
         foreach (var form in forms)
-            using (var loaded = new LoadedForm(form))
+            using (var loaded = new LoadedForm(form, resources))
                 for (var repeat = 0; repeat < p.Repeats; repeat++)
                 {
                     var run = await EnsureRunAsync(job, plan, form, repeat, ct);

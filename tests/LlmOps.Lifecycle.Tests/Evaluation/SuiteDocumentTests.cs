@@ -22,6 +22,12 @@ public sealed class SuiteDocumentTests
     [InlineData("{ name: t, kind: multiple-choice, prompt: '{{ q }}', target: '{{ a }}'" + Row + " }", "tasks[0].choices (line 3)", "needs 'choices'")]
     [InlineData("{ name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', few_shot: 2, chat: false" + Row + " }", "tasks[0].few_shot (line 3)", "2 examples are asked for and 'shots' has 0")]
     [InlineData("{ name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', margins: { f1: 0.1 }" + Row + " }", "margins.f1 (line 3)", "has no 'f1'")]
+    [InlineData("{ name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', metrics: [{ metric: number, tolerance: -1 }]" + Row + " }", "tasks[0].metrics (line 3)", "'tolerance' is a number of 0 or more")]
+    [InlineData("{ name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', samples: 4" + Row + " }", "tasks[0].samples (line 3)", "a task has no 'samples'")]
+    [InlineData("{ name: t, kind: code, prompt: '{{ q }}'" + Row + " }", "tasks[0].tests (line 3)", "needs 'tests'")]
+    [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', samples: 4" + Row + " }", "tasks[0].samples (line 3)", "set 'temperature' above 0")]
+    [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', samples: 4, temperature: 1, metrics: [pass@1, pass@5]" + Row + " }", "tasks[0].samples (line 3)", "pass@5 needs at least 5 samples")]
+    [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', metrics: [pass@k]" + Row + " }", "tasks[0].metrics (line 3)", "'pass@k' is no metric of code. Allowed: pass@1, pass@k")]
     public void Problems_NameFieldAndLine(string task, string path, string message)
     {
         var problems = new List<FieldProblem>();
@@ -29,6 +35,19 @@ public sealed class SuiteDocumentTests
         var problem = Assert.Single(problems);
         Assert.Equal(path, problem.Path);
         Assert.Contains(message, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void KeysOfKinds_ChangeNoDigestOfSuitesWithoutThem_AndAreWrittenBack()
+    {
+        var old = SuiteDocument.Parse("name: s\ntasks:\n  - { name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', metrics: [exact_match]" + Row + " }\n");
+        var task = System.Text.Json.JsonDocument.Parse(Json.Write(old.Tasks[0])).RootElement;
+        Assert.Equal(["name", "kind", "split", "limit", "rows", "prompt", "target", "choices", "chosen", "rejected", "delimiter", "chat", "few_shot", "shots", "stop", "max_tokens", "temperature", "metrics", "slice", "cluster", "measures"], task.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["name", "metric", "unit", "higher_is_better", "is_ratio", "proportion", "full_name", "of_suite", "row_name"], task.GetProperty("measures")[0].EnumerateObject().Select(p => p.Name));
+
+        var code = SuiteDocument.Parse("name: s\ntasks:\n  - { name: t, kind: code, prompt: '{{ q }}', tests: 'exit {{ a }}', interpreter: sh, samples: 4, temperature: 0.5, timeout_seconds: 1.5, memory_mb: 64, metrics: [pass@2]" + Row + " }\n");
+        Assert.Equal((4, 1.5, 64, "pass@2"), (code.Tasks[0].Samples, code.Tasks[0].TimeoutSeconds, code.Tasks[0].MemoryMb, code.Measures[0].Metric));
+        Assert.Equal(code.Digest(new Dictionary<string, string>()), SuiteDocument.Parse(SuiteYaml.Write(code)).Digest(new Dictionary<string, string>()));
     }
 
     [Fact]

@@ -18,6 +18,9 @@ public sealed record ProgramLimits
 
     /// <summary>Whether to refuse rather than to run where the network cannot be taken away.</summary>
     public bool RequireNoNetwork { get; init; }
+
+    /// <summary>Whether to refuse rather than to run where it would see other processes.</summary>
+    public bool RequireOwnProcesses { get; init; }
 }
 
 /// <summary>How a program ended.</summary>
@@ -52,7 +55,8 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
     private const string SafePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     // $1 kilobytes of memory, $2 seconds of processor time, then the command.
-    private const string Limited = "ulimit -c 0; ulimit -d \"$1\" && ulimit -t \"$2\" || exit 126; shift 2; exec \"$@\"";
+    // A file is at most 64 MiB (131,072 blocks of 512 bytes; a shell that counts in kilobytes allows twice as much).
+    private const string Limited = "ulimit -c 0; ulimit -f 131072; ulimit -d \"$1\" && ulimit -t \"$2\" || exit 126; shift 2; exec \"$@\"";
     private const string OwnProcesses = "--mount-proc";
     private static readonly string[] Apart = ["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child"];
     private static readonly Lazy<string[]> Unshare = new(FindUnshare);
@@ -61,6 +65,9 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
 
     /// <summary>Whether programs can be run without a network here.</summary>
     public static bool CanDenyNetwork => Unshare.Value.Length > 0;
+
+    /// <summary>Whether programs can be run here so that they see no process but their own.</summary>
+    public static bool CanHideProcesses => Unshare.Value.Contains(OwnProcesses);
 
     /// <summary>Full path of a command, or null if there is none of that name.</summary>
     public static string? FindCommand(string name)
@@ -76,13 +83,15 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
     /// <param name="program">Its source text.</param>
     /// <param name="input">Its standard input.</param>
     /// <param name="ct">Kills it.</param>
-    /// <exception cref="InvalidOperationException">The interpreter does not exist, or the network cannot be taken away and must be.</exception>
+    /// <exception cref="InvalidOperationException">The interpreter does not exist, or the network or other processes cannot be taken away and must be.</exception>
     public async Task<ProgramOutcome> RunAsync(string program, string input = "", CancellationToken ct = default)
     {
         var command = FindCommand(interpreter)
             ?? throw new InvalidOperationException($"The interpreter \"{interpreter}\" is not on this machine; install it or name another one in the suite.");
         if (limits.RequireNoNetwork && !CanDenyNetwork)
             throw new InvalidOperationException("The network cannot be taken away from a program here: unshare is missing or may not make namespaces. Allow it, or drop the demand.");
+        if (limits.RequireOwnProcesses && !CanHideProcesses)
+            throw new InvalidOperationException("Other processes cannot be hidden from a program here: unshare may not make a /proc of its own, as in most containers. Allow it, or drop the demand.");
         var folder = Directory.CreateTempSubdirectory("llmops-program-");
         try
         {
@@ -122,7 +131,7 @@ public sealed class ProgramRunner(string interpreter, ProgramLimits? limits = nu
         ct.ThrowIfCancellationRequested();
         var texts = await Task.WhenAll(output, error).WaitAsync(TimeSpan.FromSeconds(2), ct).ContinueWith(t => t.IsCompletedSuccessfully ? t.Result : ["", ""], TaskScheduler.Default);
         return new ProgramOutcome(inTime ? process.ExitCode : null, texts[0], texts[1], watch.Elapsed.TotalMilliseconds,
-            CanDenyNetwork, Unshare.Value.Contains(OwnProcesses), !OperatingSystem.IsWindows());
+            CanDenyNetwork, CanHideProcesses, !OperatingSystem.IsWindows());
     }
 
     private ProcessStartInfo Start(string command, string source, string folder)

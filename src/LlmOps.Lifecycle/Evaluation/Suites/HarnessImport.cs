@@ -69,8 +69,9 @@ public static partial class HarnessImport
     private static string? Unsupported(string key) => key switch
     {
         "include" => "another file is included here: put its keys into this one.",
-        "process_docs" or "process_results" or "custom_dataset" or "class" or "unsafe_code" => $"{key} is Python code, which is not run here.",
-        "filter_list" => "filters change answers before they are scored: use the metric regex, contains or is_json instead.",
+        "unsafe_code" => "unsafe_code runs what the model wrote through Python code that is not run here: write a task of kind 'code' with the same prompt and tests.",
+        "process_docs" or "process_results" or "custom_dataset" or "class" => $"{key} is Python code, which is not run here.",
+        "filter_list" => "filters change answers before they are scored: use the metric regex, number, contains or is_json instead.",
         "doc_to_image" or "doc_to_audio" => "images and sound are not supported.",
         "use_prompt" => "prompts of promptsource are not here: write the template into doc_to_text.",
         "gen_prefix" => "a text that the answer begins with is not supported: put it at the end of doc_to_text.",

@@ -72,6 +72,7 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
             MaxTokens = y.Whole("max_tokens", 64, 1, 100_000), Temperature = y.Number("temperature", 0, 0, 10), Slice = y.Text("slice") ?? "", Cluster = y.Text("cluster") ?? "",
             Metrics = kind is null ? [] : Metrics(y, kind, problems),
         };
+        task = KindKeys.Read(y, task);
         foreach (var choice in task.Choices)
             Check(y, "choices", choice);
         y.Node("metrics");
@@ -79,6 +80,7 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
         foreach (var needed in kind?.Needs.Where(n => !y.Has(n)) ?? [])
             y.Problem(needed, $"a task of kind {kindName} needs '{needed}'.");
         Sources(y, task);
+        KindKeys.Check(y, task);
         return task;
     }
 
@@ -98,7 +100,7 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
             y.Problem("choices", "the labels of a classification are the same for all rows: write them out. Where each row has its own, the kind is multiple-choice.");
         if (task.FewShot > 0 && task.Chat)
             y.Problem("few_shot", "examples are plain text: set 'chat: false'.");
-        if (task.Kind == "generation" && task.Target.Length == 0 && task.Metrics.FirstOrDefault(m => m.Name is not ("assertions" or "regex" or "is_json") && !m.Options.ContainsKey("text")) is { } metric)
+        if (task.Kind == "generation" && task.Target.Length == 0 && task.Metrics.FirstOrDefault(m => m.Name is not ("assertions" or "regex" or "is_json" or "contains_json") && !m.Options.ContainsKey("text")) is { } metric)
             y.Problem("target", $"the metric {metric.Name} compares with a 'target', and there is none.");
     }
 
@@ -111,7 +113,7 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
             var options = node is YamlMappingNode mapping ? mapping.Children.ToDictionary(c => c.Key.ToString(), c => c.Value is YamlScalarNode s ? s.Value ?? "" : YamlReader.Json(c.Value)!.ToJsonString()) : [];
             var name = node is YamlScalarNode scalar ? scalar.Value : options.GetValueOrDefault("metric");
             options.Remove("metric");
-            var metric = kind.Metrics.FirstOrDefault(m => m.Name == name);
+            var metric = SuiteKinds.Metric(kind.Name, name ?? "");
             if (metric is null)
                 y.Problem("metrics", $"'{name}' is no metric of {kind.Name}. Allowed: {string.Join(", ", kind.Metrics.Select(m => m.Name))}.");
             else if (options.Keys.FirstOrDefault(o => metric.Options?.Contains(o) != true) is { } unknown)
@@ -142,7 +144,8 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
                 _ = new Regex(pattern, RegexOptions.CultureInvariant);
             if (options.TryGetValue("schema", out var schema))
                 _ = JsonSchema.Parse(schema);
-            return null;
+            return options.FirstOrDefault(o => o.Key is "tolerance" or "relative_tolerance" && !(double.TryParse(o.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var t) && t >= 0 && double.IsFinite(t))) is { Key: { } wrong }
+                ? $"'{wrong}' is a number of 0 or more." : null;
         }
         catch (ArgumentException e)
         {
@@ -150,7 +153,7 @@ public sealed partial record SuiteDocument(string Name, string Description, IRea
         }
     }
 
-    private static string Template(YamlReader y, string key)
+    internal static string Template(YamlReader y, string key)
     {
         var text = y.Text(key) ?? "";
         Check(y, key, text);

@@ -6,10 +6,22 @@ namespace LlmOps.Lifecycle.Evaluation.Suites;
 /// <param name="Corpus">Recomputed from the sums of statistics of all rows; null where rows are averaged.</param>
 public sealed record MetricKind(string Name, string Unit, bool HigherIsBetter, string Help, bool IsRatio = false, bool Proportion = false, string[]? Options = null, string? Required = null, bool Corpus = false)
 {
+    /// <summary>What the @k of a metric's name stands for.</summary>
+    public const string AtK = "@k";
+
+    /// <summary>The value below which this share of the rows lies; null where rows are averaged.</summary>
+    public double? Quantile { get; init; }
+
+    /// <summary>Says something about the machine as well as about the model, so runs on different machines are not compared.</summary>
+    public bool OfMachine { get; init; }
+
     public EvaluationTask Of(string task, SuiteMetric metric) => new(task, Name, Unit, HigherIsBetter, IsRatio, Proportion)
     {
-        OfSuite = true, CorpusMetric = Corpus ? Name : null, Margin = metric.Margin,
+        OfSuite = true, CorpusMetric = Corpus ? Name : null, Margin = metric.Margin, Quantile = Quantile, OfMachine = OfMachine ? true : null,
     };
+
+    /// <summary>The k of "recall@5"; null for names without one.</summary>
+    public static int? K(string name) => name.IndexOf('@', StringComparison.Ordinal) is > 0 and var at && int.TryParse(name.AsSpan(at + 1), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var k) && k is >= 1 and <= 1000 ? k : null;
 }
 
 /// <param name="Needs">Keys that a task of this kind cannot do without.</param>
@@ -19,7 +31,7 @@ public sealed record TaskKind(string Name, string Help, string[] Needs, IReadOnl
 /// <summary>The closed list of what a suite can measure. Each kind is carried out by the worker; there is none that is only a name.</summary>
 public static class SuiteKinds
 {
-    private static MetricKind Share(string name, string help, string[]? options = null, string? required = null) =>
+    internal static MetricKind Share(string name, string help, string[]? options = null, string? required = null) =>
         new(name, "share", true, help, Proportion: true, Options: options, Required: required);
 
     private static readonly string[] Loose = ["text", "ignore_case", "ignore_punctuation", "untrimmed"];
@@ -54,9 +66,12 @@ public static class SuiteKinds
             Share("starts_with", "The answer begins with the text.", ["text"]),
             Share("regex", "A part of the answer matches the pattern.", ["pattern"], "pattern"),
             Share("is_json", "The answer is JSON, and satisfies the schema if there is one.", ["schema"]),
+            Share("contains_json", "The answer has a JSON object or list in it that satisfies the schema if there is one.", ["schema"]),
+            Share("number", "The answer ends with the target's number, or one within the tolerance.", ["tolerance", "relative_tolerance"]),
             new("rouge1", "F1", true, "Overlap of words with the target."),
             new("rouge2", "F1", true, "Overlap of pairs of words with the target."),
             new("rougeL", "F1", true, "Longest common subsequence with the target."),
+            new("rougeLsum", "F1", true, "The same sentence by sentence, one in each line."),
             new("bleu", "BLEU", true, "BLEU of all answers together, 13a tokens, exponential smoothing.", Corpus: true),
             new("chrf", "chrF", true, "chrF2 of all answers together.", Corpus: true),
             Share("assertions", "Every assertion of the row holds."),
@@ -65,9 +80,17 @@ public static class SuiteKinds
         [
             Share("accuracy", "log p(chosen) is greater than log p(rejected); a tie counts as 0."),
         ]),
+        CodeKind.Kind,
     ];
 
     public static TaskKind? Find(string? name) => All.FirstOrDefault(k => k.Name == name);
 
-    public static MetricKind? Metric(string kind, string metric) => Find(kind)?.Metrics.FirstOrDefault(m => m.Name == metric);
+    /// <summary>"recall@5" is the kind's "recall@k".</summary>
+    public static MetricKind? Metric(string kind, string metric)
+    {
+        if (Find(kind)?.Metrics is not { } metrics || metric.EndsWith(MetricKind.AtK, StringComparison.Ordinal))
+            return null;
+        return metrics.FirstOrDefault(m => m.Name == metric)
+            ?? (MetricKind.K(metric) is null ? null : metrics.FirstOrDefault(m => m.Name == metric[..metric.IndexOf('@', StringComparison.Ordinal)] + MetricKind.AtK) is { } any ? any with { Name = metric } : null);
+    }
 }

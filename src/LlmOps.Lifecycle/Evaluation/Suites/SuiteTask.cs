@@ -6,6 +6,9 @@ namespace LlmOps.Lifecycle.Evaluation.Suites;
 /// <param name="Margin">The difference that still counts as no worse, in the metric's unit.</param>
 public sealed record SuiteMetric(string Name, IReadOnlyDictionary<string, string> Options, double? Margin = null)
 {
+    /// <summary>0 where it is not given.</summary>
+    public double Number(string option) => Options.TryGetValue(option, out var value) ? double.Parse(value, System.Globalization.CultureInfo.InvariantCulture) : 0;
+
     public bool Flag(string option) => Options.TryGetValue(option, out var value) && value == "true";
 }
 
@@ -47,6 +50,35 @@ public sealed record SuiteTask
     /// <summary>Field that names the source that rows share.</summary>
     public string Cluster { get; init; } = "";
 
+    // Keys of single kinds. Null where the kind has no such key, or its default holds: a suite's digest is of what is written, so a key that is new changes no old digest.
+
+    /// <summary>code: Jinja, what is put behind the program; it must end with another exit code than 0 where the answer is wrong.</summary>
+    public string? Tests { get; init; }
+    public string? Interpreter { get; init; }
+    /// <summary>code: answers drawn for each row.</summary>
+    public int? Samples { get; init; }
+    public double? TimeoutSeconds { get; init; }
+    public int? MemoryMb { get; init; }
+    /// <summary>rag: index of a knowledge base, "name/number".</summary>
+    public string? Knowledge { get; init; }
+    /// <summary>rag: Jinja, what is searched for.</summary>
+    public string? Question { get; init; }
+    /// <summary>rag: Jinja giving a list, the documents or passages that should be found.</summary>
+    public string? Relevant { get; init; }
+    public int? TopK { get; init; }
+    /// <summary>rag: "extractive", "model" or "none".</summary>
+    public string? Answers { get; init; }
+    /// <summary>latency: requests before the first one that counts.</summary>
+    public int? Warmup { get; init; }
+    /// <summary>latency: how often each row is asked.</summary>
+    public int? Requests { get; init; }
+    public int? Threads { get; init; }
+    /// <summary>safety: Jinja giving true where a refusal is right.</summary>
+    public string? Harmful { get; init; }
+
     /// <summary>What this task measures, as runs describe it.</summary>
-    public IReadOnlyList<EvaluationTask> Measures => [.. Metrics.Select(m => SuiteKinds.Metric(Kind, m.Name)!.Of(Name, m))];
+    public IReadOnlyList<EvaluationTask> Measures => [.. Metrics.Select(m => SuiteKinds.Metric(Kind, m.Name)!.Of(Name, m)).Select(Exact)];
+
+    /// <summary>One program for each row is right or wrong; several give a share.</summary>
+    private EvaluationTask Exact(EvaluationTask measure) => Kind == "code" && (Samples ?? 1) == 1 ? measure with { Proportion = true } : measure;
 }

@@ -40,6 +40,8 @@ public static class SuiteYaml
         List("stop", task.Stop);
         Line("max_tokens", task.MaxTokens.ToString(CultureInfo.InvariantCulture), task.MaxTokens != 64);
         Line("temperature", task.Temperature.ToString("R", CultureInfo.InvariantCulture), task.Temperature != 0);
+        foreach (var (key, value, number) in KindKeys.Of(task))
+            Line(key, value is null ? number?.ToString("R", CultureInfo.InvariantCulture) ?? "" : Quote(value), value is not null || number is not null);
         Line("metrics", $"[{string.Join(", ", task.Metrics.Select(Metric))}]", task.Metrics.Count > 0);
         Line("margins", $"{{ {string.Join(", ", task.Metrics.Where(m => m.Margin is not null).Select(m => FormattableString.Invariant($"{m.Name}: {m.Margin:R}")))} }}", task.Metrics.Any(m => m.Margin is not null));
         Words("slice", task.Slice);

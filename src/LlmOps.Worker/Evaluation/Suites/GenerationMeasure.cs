@@ -31,7 +31,7 @@ public sealed class GenerationMeasure(SuiteTask task, TaskText text, AnswerSourc
     }
 
     /// <summary>The same row draws the same in every run of the same repeat, and differently in another one.</summary>
-    private int Seed(string key) => (int)(Convert.ToUInt32(key[..8], 16) & 0x3fffffff) + repeat;
+    private int Seed(string key) => RowSeed.Of(key, repeat);
 
     private MetricValue Score(SuiteMetric m, PreparedRow row, string answer, double ms)
     {
@@ -47,6 +47,9 @@ public sealed class GenerationMeasure(SuiteTask task, TaskText text, AnswerSourc
             "starts_with" => Share(m, Any(t => answer.StartsWith(t, StringComparison.Ordinal))),
             "regex" => new(m.Name, TextChecks.Matches(answer, m.Options["pattern"])),
             "is_json" => new(m.Name, TextChecks.IsJson(answer, schemas.GetValueOrDefault(m.Name))),
+            "contains_json" => new(m.Name, TextChecks.ContainsJson(answer, schemas.GetValueOrDefault(m.Name))),
+            "number" => new(m.Name, references.Max(r => NumberAnswer.Match(answer, r, m.Number("tolerance"), m.Number("relative_tolerance")))),
+            "rougeLsum" => new(m.Name, Rouge.Lsum(answer, references).F),
             "rouge1" => new(m.Name, Rouge.N(answer, references, 1).F),
             "rouge2" => new(m.Name, Rouge.N(answer, references, 2).F),
             "rougeL" => new(m.Name, Rouge.L(answer, references).F),

@@ -6,7 +6,7 @@ using LlmOps.Lifecycle.Evaluation.Suites;
 namespace LlmOps.Worker.Evaluation.Suites;
 
 /// <summary>A form of a version with what its tasks need of it, each loaded when the first task asks for it.</summary>
-public sealed class LoadedForm(ModelForm form) : IDisposable
+public sealed class LoadedForm(ModelForm form, TaskResources resources) : IDisposable
 {
     private readonly Lazy<Tokenizer> tokenizer = new(() => Tokenizer.Load(form.Folder));
     private readonly Lazy<ICausalModel> model = new(form.Load);
@@ -21,10 +21,13 @@ public sealed class LoadedForm(ModelForm form) : IDisposable
             "perplexity" => new PerplexityMeasure(task, text, model.Value),
             "multiple-choice" or "classification" => new ChoiceMeasure(task, text, model.Value),
             "preference" => new PreferenceMeasure(task, text, model.Value),
-            "generation" => new GenerationMeasure(task, text, new AnswerSource(() => model.Value, tokenizer.Value, form.IsCheckpoint ? null : generator.Value), repeat),
+            "generation" => new GenerationMeasure(task, text, Answers(), repeat),
+            CodeKind.Name => new CodeMeasure(task, text, Answers(), resources.Programs, repeat),
             _ => throw new InvalidOperationException($"No worker measures tasks of kind '{task.Kind}'."),
         };
     }
+
+    private AnswerSource Answers() => new(() => model.Value, tokenizer.Value, form.IsCheckpoint ? null : generator.Value);
 
     public void Dispose()
     {

@@ -88,14 +88,18 @@ public sealed class RunTask(Guid run, SuiteTask task, TaskMeasure measure)
         return metrics.Zip(result.Values).Select((m, i) => new RowScore
         {
             EvaluationRunId = run, Task = m.First.RowName, RowKey = row.Row.Key, Value = m.Second.Value, Weight = m.Second.Weight, Slice = row.Row.Slice, Cluster = row.Row.Cluster,
-            DetailJson = m.Second.Statistics is { } statistics ? Json.Write(statistics) : null,
-            Prompt = i == 0 ? row.Prompt : null, Expected = i == 0 && row.Expected is [var expected, ..] ? expected : null, Answer = i == 0 ? result.Answer : null, DurationMs = i == 0 ? result.DurationMs : null,
+            State = m.Second.NotApplicable is null ? RowState.Scored : RowState.NotApplicable, Error = m.Second.NotApplicable,
+            DetailJson = m.Second.Statistics is { } statistics ? Json.Write(statistics) : i == 0 && result.Detail is { } detail ? detail.ToJsonString(Json.Options) : null,
+            Prompt = i == 0 ? Storable(result.StoredPrompt ?? row.Prompt) : null, Expected = i == 0 && row.Expected is [var expected, ..] ? Storable(expected) : null, Answer = i == 0 ? Storable(result.Answer) : null, DurationMs = i == 0 ? result.DurationMs : null,
         });
     }
 
+    /// <summary>PostgreSQL keeps no text with a zero byte, and a model may write one; the sign for it is kept instead.</summary>
+    private static string? Storable(string? text) => text?.Replace('\0', '\u2400');
+
     private IEnumerable<RowScore> Missing(SuiteRow row, PreparedRow? prepared, string error) => metrics.Select((m, i) => new RowScore
     {
-        EvaluationRunId = run, Task = m.RowName, RowKey = row.Key, State = RowState.Missing, Error = error.Length > 1000 ? error[..1000] : error, Slice = row.Slice, Cluster = row.Cluster,
-        Prompt = i == 0 ? prepared?.Prompt : null, Expected = i == 0 && prepared?.Expected is [var expected, ..] ? expected : null,
+        EvaluationRunId = run, Task = m.RowName, RowKey = row.Key, State = RowState.Missing, Error = Storable(error.Length > 1000 ? error[..1000] : error), Slice = row.Slice, Cluster = row.Cluster,
+        Prompt = i == 0 ? Storable(prepared?.Prompt) : null, Expected = i == 0 && prepared?.Expected is [var expected, ..] ? Storable(expected) : null,
     });
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using LlmOps.Engines.Evaluation;
 using LlmOps.Lifecycle.Data;
@@ -7,14 +8,25 @@ using LlmOps.Lifecycle.Evaluation.Suites;
 namespace LlmOps.Worker.Evaluation.Suites;
 
 /// <summary>One metric of one row.</summary>
-public sealed record MetricValue(string Metric, double Value, double Weight = 1, RowStatistics? Statistics = null);
+public sealed record MetricValue(string Metric, double Value, double Weight = 1, RowStatistics? Statistics = null)
+{
+    /// <summary>Why there is no such value on this row, which did not fail: an answer that cites nothing has no citation precision.</summary>
+    public string? NotApplicable { get; init; }
+
+    public static MetricValue None(string metric, string why) => new(metric, 0) { NotApplicable = why };
+}
 
 /// <summary>What was found on a row.</summary>
-public sealed record RowResult(IReadOnlyList<MetricValue> Values, string? Answer = null, double? DurationMs = null);
+/// <param name="Detail">What else is worth keeping; stored with the first metric, which keeps no statistics then.</param>
+public sealed record RowResult(IReadOnlyList<MetricValue> Values, string? Answer = null, double? DurationMs = null, JsonObject? Detail = null)
+{
+    /// <summary>The prompt as it may be stored, where that is not what the model was shown.</summary>
+    public string? StoredPrompt { get; init; }
+}
 
 /// <summary>A row whose templates are rendered.</summary>
 /// <param name="Requests">What is scored; empty for what is generated.</param>
-public sealed record PreparedRow(SuiteRow Row, string? Prompt, IReadOnlyList<string> Expected, IReadOnlyList<ScoreRequest> Requests, int[] PromptTokens)
+public record PreparedRow(SuiteRow Row, string? Prompt, IReadOnlyList<string> Expected, IReadOnlyList<ScoreRequest> Requests, int[] PromptTokens)
 {
     public int Cost => Math.Max(1, Requests.Count > 0 ? Requests.Sum(r => r.Tokens.Length) : PromptTokens.Length);
 }

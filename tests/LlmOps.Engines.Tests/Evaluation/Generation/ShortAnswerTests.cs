@@ -48,6 +48,9 @@ public sealed class ShortAnswerTests
     {
         Assert.Equal(1, NumberAnswer.Match("so $18.00 in all", "#### 18"));
         Assert.Equal(0, NumberAnswer.Match("so 180", "#### 18"));
+        Assert.Equal((0.0, 1.0, 0.0), (NumberAnswer.Match("0.3", "0.2"), NumberAnswer.Match("0.3", "0.2", absolute: 0.1), NumberAnswer.Match("0.31", "0.2", absolute: 0.1)));
+        Assert.Equal((1.0, 0.0), (NumberAnswer.Match("-1,010", "-1000", relative: 0.01), NumberAnswer.Match("-1,011", "-1000", relative: 0.01)));
+        Assert.Throws<ArgumentException>(() => NumberAnswer.Match("1", "1", absolute: double.NaN));
         Assert.Equal(0, NumberAnswer.Match("no idea", "#### 18"));
         Assert.Contains("no number", Assert.Throws<ArgumentException>(() => NumberAnswer.Match("1", "none")).Message, StringComparison.Ordinal);
     }

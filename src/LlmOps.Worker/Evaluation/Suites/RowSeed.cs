@@ -1,0 +1,13 @@
+using System.Globalization;
+
+namespace LlmOps.Worker.Evaluation.Suites;
+
+/// <summary>Where the random numbers of a row begin: the same in every run of the same repeat, so that two models draw alike, and another in each repeat and sample.</summary>
+public static class RowSeed
+{
+    /// <summary>More samples than a row may have, so that no two repeats share one.</summary>
+    private const int Apart = 1000;
+
+    public static int Of(string key, int repeat, int sample = 0) =>
+        (int)((uint.Parse(key.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & 0x3fffffff) + (uint)repeat) + Apart * sample;
+}

@@ -1,0 +1,23 @@
+using LlmOps.Engines.Evaluation.Generation;
+using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Evaluation.Suites;
+
+namespace LlmOps.Worker.Evaluation.Suites;
+
+/// <summary>What the tasks of a suite need beside its rows and the model. What is not there is said before the first row is measured.</summary>
+public sealed class TaskResources(WorkerSettings settings)
+{
+    public ModelPrograms Programs => settings.Programs;
+
+    public void Ensure(SuiteDocument document)
+    {
+        if (document.Tasks.FirstOrDefault(t => t.Kind == CodeKind.Name) is not { } task)
+            return;
+        if (Programs == ModelPrograms.Off)
+            throw LlmOpsException.Invalid($"The task {task.Name} runs programs that a model wrote, and this worker runs none. Read what their isolation does not cover (docs/reference/metrics.md, Programs), then set Worker__Programs=isolated.");
+        if (Programs == ModelPrograms.Isolated && !(ProgramRunner.CanDenyNetwork && ProgramRunner.CanHideProcesses))
+            throw LlmOpsException.Invalid($"The task {task.Name} runs programs that a model wrote, and here the system takes neither network nor sight of other processes from them (unshare is missing, or may not make namespaces, as in most containers). Set Worker__Programs=allowed if this worker's own container or account is isolation enough.");
+        if (ProgramRunner.FindCommand(task.Interpreter ?? CodeKind.DefaultInterpreter) is null)
+            throw LlmOpsException.Invalid($"The interpreter '{task.Interpreter ?? CodeKind.DefaultInterpreter}' of the task {task.Name} is not on this worker's machine. Install it, or name another one.");
+    }
+}
