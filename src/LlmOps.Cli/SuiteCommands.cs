@@ -69,6 +69,8 @@ internal static class SuiteCommands
             if (job.State != JobState.Succeeded)
                 throw LlmOpsException.Invalid($"The evaluation ended as {job.State}: {job.Error}");
             await PrintAsync(host.Services, db, id, parsed.GetValue(json), ct);
+            if (!parsed.GetValue(json) && parameters.Repeats > 1)
+                await PrintNoiseAsync(host.Services.GetRequiredService<ReadNoise>(), db, id, ct);
             return 0;
         });
         return command;
@@ -105,6 +107,17 @@ internal static class SuiteCommands
         foreach (var row in rows)
             foreach (var m in row.Metrics)
                 table.AddRow(row.Variant.EscapeMarkup(), m.Name.EscapeMarkup(), FormattableString.Invariant($"{m.Value:0.0000}"), FormattableString.Invariant($"{m.Low:0.0000} – {m.High:0.0000}"), FormattableString.Invariant($"{m.N}"), FormattableString.Invariant($"{missing.GetValueOrDefault(row.Id)}"));
+        AnsiConsole.Write(table);
+    }
+
+    private static async Task PrintNoiseAsync(ReadNoise read, LlmOpsDb db, Guid job, CancellationToken ct)
+    {
+        var table = new Table().Border(TableBorder.Rounded).Title("Noise floor: two single runs of one model differ by less in 95 of 100 cases").AddColumns("Variant", "Metric", "Mean of the repeats", "95 % interval", "sd", "Noise floor", "rows that moved");
+        foreach (var run in await db.EvaluationRuns.Where(r => r.JobId == job && r.Repeat == 0).OrderBy(r => r.VariantName).Select(r => r.Id).ToListAsync(ct))
+            if (await read.OfRunAsync(run, ct) is { } noise)
+                foreach (var m in noise.Metrics)
+                    table.AddRow(noise.Variant.EscapeMarkup(), m.Name.EscapeMarkup(), FormattableString.Invariant($"{m.Mean:0.0000}"), FormattableString.Invariant($"{m.Low:0.0000} – {m.High:0.0000}"), FormattableString.Invariant($"{m.Sd:0.0000}"),
+                        FormattableString.Invariant($"{m.Floor:0.0000} {m.Unit}").EscapeMarkup(), FormattableString.Invariant($"{m.FlippedShare:0.0 %}"));
         AnsiConsole.Write(table);
     }
 

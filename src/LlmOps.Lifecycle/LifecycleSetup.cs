@@ -45,6 +45,7 @@ public static class LifecycleSetup
         services.AddSingleton<Annotate>();
         services.AddSingleton<ScoredRows>();
         services.AddSingleton<CompareRuns>();
+        services.AddSingleton<ReadNoise>();
         services.AddSingleton<ResolveRuns>();
         services.AddSingleton<PlanEvaluation>();
         services.AddSingleton<SavePolicy>();

@@ -60,7 +60,7 @@ internal static class ComparePairs
 
     private static bool IsYesOrNo(double value) => value is 0 or 1;
 
-    private static double Value(EvaluationTask task, ScoredColumns of, int[] rows)
+    internal static double Value(EvaluationTask task, ScoredColumns of, int[] rows)
     {
         if (CorpusMetrics.Find(task) is not { } corpus)
         {

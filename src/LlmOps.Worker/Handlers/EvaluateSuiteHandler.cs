@@ -30,8 +30,8 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         var p = job.Spec<StageSpec>().Parameters<EvaluateSuiteParameters>();
         await using var db = await job.OpenDbAsync(ct);
         var plan = await PlanAsync(db, p, ct);
-        var resources = new TaskResources(settings);
-        resources.Ensure(plan.Document);
+        using var resources = new TaskResources(settings);
+        await resources.OpenAsync(db, artifacts, plan.Document, ct);
         var forms = await ModelForm.FindAsync(db, artifacts, plan.Version, p.Variants, ct);
         var done = new List<Guid>();
         foreach (var form in forms)
@@ -124,6 +124,8 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         var missing = plan.Document.Tasks.Select(t => (t.Name, Count: rows.Count(r => r.Task == t.Measures[0].RowName && r.State == RowState.Missing))).Where(t => t.Count > 0).ToList();
         detail["rows"] = plan.Tasks.Sum(t => t.Rows.Rows.Count);
         detail["missing"] = new JsonObject(missing.Select(t => KeyValuePair.Create<string, JsonNode?>(t.Name, t.Count)));
+        if (plan.Document.Tasks.Where(t => t.Knowledge is not null).ToList() is { Count: > 0 } searched)
+            detail["indexes"] = new JsonObject(searched.Select(t => KeyValuePair.Create<string, JsonNode?>(t.Name, t.Knowledge)));
         run.DetailJson = detail.ToJsonString();
         run.State = JobState.Succeeded;
         run.EndedAt = now;

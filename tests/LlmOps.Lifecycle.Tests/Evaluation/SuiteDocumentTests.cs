@@ -28,6 +28,12 @@ public sealed class SuiteDocumentTests
     [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', samples: 4" + Row + " }", "tasks[0].samples (line 3)", "set 'temperature' above 0")]
     [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', samples: 4, temperature: 1, metrics: [pass@1, pass@5]" + Row + " }", "tasks[0].samples (line 3)", "pass@5 needs at least 5 samples")]
     [InlineData("{ name: t, kind: code, prompt: '{{ q }}', tests: '{{ a }}', metrics: [pass@k]" + Row + " }", "tasks[0].metrics (line 3)", "'pass@k' is no metric of code. Allowed: pass@1, pass@k")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', metrics: [answered]" + Row + ", answers: guess }", "tasks[0].answers (line 3)", "'guess' is no way to answer. Allowed: extractive, model, none")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}'" + Row + " }", "tasks[0].relevant (line 3)", "mrr needs 'relevant'")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs, question: '{{ q }}', metrics: [answered]" + Row + " }", "tasks[0].knowledge (line 3)", "names no version")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', relevant: '{{ a }}', metrics: [recall@10]" + Row + " }", "tasks[0].top_k (line 3)", "recall@10 needs a 'top_k' of at least 10")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', answers: none, metrics: [groundedness]" + Row + " }", "tasks[0].answers (line 3)", "groundedness needs an answer")]
+    [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', answers: model, metrics: [answered]" + Row + " }", "tasks[0].prompt (line 3)", "needs a 'prompt'")]
     public void Problems_NameFieldAndLine(string task, string path, string message)
     {
         var problems = new List<FieldProblem>();

@@ -18,10 +18,23 @@ public sealed record NoiseFloor(double Mean, double Sd, double Range, double Dif
             throw new ArgumentException("At least two repeats are needed to see noise.");
         if (repeats[0].Length == 0 || repeats.Any(r => r.Length != repeats[0].Length))
             throw new ArgumentException("All repeats must have the same items, at least one.");
-        var means = repeats.Select(r => r.Average()).ToArray();
-        var mean = means.Average();
-        var sd = Math.Sqrt(means.Sum(m => (m - mean) * (m - mean)) / (means.Length - 1));
         var flipped = Enumerable.Range(0, repeats[0].Length).Count(i => repeats.Any(r => r[i] != repeats[0][i]));
-        return new(mean, sd, means.Max() - means.Min(), StudentT.Quantile(0.975, repeats.Length - 1) * Math.Sqrt(2) * sd, flipped / (double)repeats[0].Length, repeats.Length);
+        return OfValues([.. repeats.Select(r => r.Average())], flipped / (double)repeats[0].Length);
     }
+
+    /// <summary>The noise floor of a metric that is no mean over items, such as BLEU or bits per byte.</summary>
+    /// <param name="values">The metric of each repeat.</param>
+    /// <param name="flippedShare">Share of items whose value is not the same in all repeats.</param>
+    /// <exception cref="ArgumentException">There are fewer than two repeats, or a value is not finite.</exception>
+    public static NoiseFloor OfValues(IReadOnlyList<double> values, double flippedShare)
+    {
+        if (values.Count < 2 || values.Any(v => !double.IsFinite(v)))
+            throw new ArgumentException("At least two repeats with finite values are needed to see noise.");
+        var mean = values.Average();
+        var sd = Math.Sqrt(values.Sum(m => (m - mean) * (m - mean)) / (values.Count - 1));
+        return new(mean, sd, values.Max() - values.Min(), StudentT.Quantile(0.975, values.Count - 1) * Math.Sqrt(2) * sd, flippedShare, values.Count);
+    }
+
+    /// <summary>Half of the 95 % interval of <see cref="Mean"/>: t·Sd/√n, t as above.</summary>
+    public double HalfWidth => StudentT.Quantile(0.975, Repeats - 1) * Sd / Math.Sqrt(Repeats);
 }

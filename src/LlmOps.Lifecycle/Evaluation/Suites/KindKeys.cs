@@ -9,6 +9,7 @@ internal static class KindKeys
     public static SuiteTask Read(YamlReader y, SuiteTask task) => task.Kind switch
     {
         CodeKind.Name => CodeKind.Read(y, task),
+        RagKind.Name => RagKind.Read(y, task),
         _ => task,
     };
 
@@ -16,6 +17,8 @@ internal static class KindKeys
     {
         if (task.Kind == CodeKind.Name)
             CodeKind.Check(y, task);
+        else if (task.Kind == RagKind.Name)
+            RagKind.Check(y, task);
     }
 
     /// <summary>As they were written; a default that nobody wrote is left out.</summary>

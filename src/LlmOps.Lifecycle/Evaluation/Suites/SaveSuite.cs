@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Registry;
 using Microsoft.EntityFrameworkCore;
@@ -40,12 +41,14 @@ public sealed class SaveSuite(IDbContextFactory<LlmOpsDb> dbs, Hints hints, Time
         return saved;
     }
 
-    /// <summary>Digest of the rows of each dataset version that a suite names.</summary>
+    /// <summary>Digest of the rows of each dataset version that a suite names, and of each index of a knowledge base.</summary>
     public static async Task<Dictionary<string, string>> PinsAsync(LlmOpsDb db, SuiteDocument document, CancellationToken ct)
     {
         var pins = new Dictionary<string, string>();
         foreach (var key in document.Tasks.Select(t => t.Dataset).OfType<string>().Distinct())
             pins[key] = (await db.DatasetVersions.GetAsync(key, ct)).ArtifactDigest;
+        foreach (var key in document.Tasks.Select(t => t.Knowledge).OfType<string>().Distinct())
+            pins[$"index {key}"] = (await db.IndexBuilds.GetAsync(key, ct)).ArtifactDigest;
         return pins;
     }
 }

@@ -81,6 +81,7 @@ public static class SuiteKinds
             Share("accuracy", "log p(chosen) is greater than log p(rejected); a tie counts as 0."),
         ]),
         CodeKind.Kind,
+        RagKind.Kind,
     ];
 
     public static TaskKind? Find(string? name) => All.FirstOrDefault(k => k.Name == name);

@@ -10,11 +10,11 @@ public static class ComparisonsApi
     public static void MapComparisons(this IEndpointRouteBuilder evaluations)
     {
         var many = evaluations.MapGroup("/comparison");
-        many.MapGet("", async (string runs, string? suite, ResolveRuns resolve, CompareRuns compare, ReadEvaluations read, CancellationToken ct) =>
+        many.MapGet("", async (string runs, string? suite, ResolveRuns resolve, CompareRuns compare, ReadEvaluations read, ReadNoise noise, CancellationToken ct) =>
         {
             var answers = new List<ComparisonAnswer>();
             foreach (var compared in await compare.CompareAllAsync(await resolve.ResolveAsync(runs, suite, ct), ct))
-                answers.Add(await ComparisonAnswer.OfAsync(compared, read, ct));
+                answers.Add(await ComparisonAnswer.OfAsync(compared, read, noise, ct));
             return answers;
         }).WithSummary("Each run against the first, on the rows both scored: effect, interval, p, Holm's p, rows that moved, missing rows, slices.");
         many.MapGet("/rows", async (string runs, string task, string? filter, string? suite, [AsParameters] ListParameters list, ResolveRuns resolve, CompareRuns compare, CancellationToken ct) =>

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines.Stages;
@@ -23,6 +24,7 @@ public static class SuitesApi
         var suites = v1.MapGroup("/suites").WithTags("Evaluations");
         suites.MapGet("", ([AsParameters] ListParameters list, ReadSuites read, CancellationToken ct) => read.ListAsync(new(list.Q, Skip: list.From, Take: list.Most), ct)).WithSummary("Evaluation suites with their newest version.");
         suites.MapGet("/{name}", (string name, int? number, ReadSuites read, CancellationToken ct) => read.GetAsync(name, number, ct)).WithSummary("A version of a suite, the newest when no number is given.");
+        suites.MapGet("/{name}/noise", (string name, int? number, ReadNoise noise, CancellationToken ct) => noise.OfSuiteAsync(name, number, ct)).WithSummary("The noise floor, as the newest repeats of each model show it; empty when it was never repeated.");
         suites.MapPost("", async (HttpRequest request, SaveSuite save, ClaimsPrincipal user, CancellationToken ct) =>
         {
             if (request.ContentLength > LargestSuite)

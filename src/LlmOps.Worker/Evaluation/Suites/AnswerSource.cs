@@ -7,14 +7,14 @@ using LlmOps.Lifecycle.Evaluation.Suites;
 namespace LlmOps.Worker.Evaluation.Suites;
 
 /// <summary>Writes answers: a variant with its cache, one after the other; a checkpoint without one, many together.</summary>
-public sealed class AnswerSource(Func<ICausalModel> checkpoint, Tokenizer tokenizer, TextGenerator? generator)
+public sealed class AnswerSource(Func<ICausalModel> checkpoint, Tokenizer tokenizer, Func<TextGenerator>? generator)
 {
     public int MostRows => generator is null ? 32 : 1;
 
     public IReadOnlyList<string> Write(IReadOnlyList<int[]> prompts, IReadOnlyList<int> seeds, SuiteTask task, CancellationToken ct)
     {
         if (generator is not null)
-            return [.. prompts.Zip(seeds, (prompt, seed) => Write(generator, prompt, seed, task, ct))];
+            return [.. prompts.Zip(seeds, (prompt, seed) => Write(generator(), prompt, seed, task, ct))];
         if (task.Temperature > 0)
             throw new NotSupportedException("The checkpoint's framework writes greedy answers only: set 'temperature: 0', or measure a variant.");
         var model = checkpoint();

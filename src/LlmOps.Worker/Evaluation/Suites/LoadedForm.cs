@@ -23,11 +23,12 @@ public sealed class LoadedForm(ModelForm form, TaskResources resources) : IDispo
             "preference" => new PreferenceMeasure(task, text, model.Value),
             "generation" => new GenerationMeasure(task, text, Answers(), repeat),
             CodeKind.Name => new CodeMeasure(task, text, Answers(), resources.Programs, repeat),
+            RagKind.Name => new RagMeasure(task, text, Answers(), resources.Index(task.Knowledge!), repeat),
             _ => throw new InvalidOperationException($"No worker measures tasks of kind '{task.Kind}'."),
         };
     }
 
-    private AnswerSource Answers() => new(() => model.Value, tokenizer.Value, form.IsCheckpoint ? null : generator.Value);
+    private AnswerSource Answers() => new(() => model.Value, tokenizer.Value, form.IsCheckpoint ? null : () => generator.Value);
 
     public void Dispose()
     {

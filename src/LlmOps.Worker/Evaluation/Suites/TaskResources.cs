@@ -1,15 +1,37 @@
 using LlmOps.Engines.Evaluation.Generation;
+using LlmOps.Engines.Retrieval;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Artifacts;
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation.Suites;
+using LlmOps.Lifecycle.Knowledge;
 
 namespace LlmOps.Worker.Evaluation.Suites;
 
 /// <summary>What the tasks of a suite need beside its rows and the model. What is not there is said before the first row is measured.</summary>
-public sealed class TaskResources(WorkerSettings settings)
+public sealed class TaskResources(WorkerSettings settings) : IDisposable
 {
+    private readonly Dictionary<string, OpenIndex> indexes = [];
+
     public ModelPrograms Programs => settings.Programs;
 
-    public void Ensure(SuiteDocument document)
+    /// <summary>By its key, "name/number".</summary>
+    public OpenIndex Index(string key) => indexes[key];
+
+    public async Task OpenAsync(LlmOpsDb db, ArtifactStore artifacts, SuiteDocument document, CancellationToken ct)
+    {
+        EnsurePrograms(document);
+        foreach (var key in document.Tasks.Select(t => t.Knowledge).OfType<string>().Distinct())
+            indexes[key] = HybridIndex.Open(await artifacts.FolderAsync((await db.IndexBuilds.GetAsync(key, ct)).ArtifactDigest, ct));
+    }
+
+    public void Dispose()
+    {
+        foreach (var index in indexes.Values)
+            index.Dispose();
+    }
+
+    private void EnsurePrograms(SuiteDocument document)
     {
         if (document.Tasks.FirstOrDefault(t => t.Kind == CodeKind.Name) is not { } task)
             return;

@@ -14,9 +14,11 @@ public sealed partial class EvaluationPage
     private EvaluationDetail? detail;
     private IReadOnlyList<ScoredTask> tasks = [];
     private IReadOnlyList<EvaluationRow> others = [];
+    private SuiteNoise? noise;
     private RowTable? rows;
 
     [Inject] private ReadEvaluations Evaluations { get; set; } = null!;
+    [Inject] private ReadNoise Noise { get; set; } = null!;
     [Inject] private ReadRowScores Rows { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
@@ -44,6 +46,7 @@ public sealed partial class EvaluationPage
     {
         detail = await Evaluations.GetAsync(Id);
         tasks = await Rows.TasksAsync(Id);
+        noise = detail.SuiteNumber is null ? null : await Noise.OfRunAsync(Id);
         others = [.. (await Evaluations.ListAsync(new EvaluationFilter(detail.Row.Suite), 0, 50)).Rows.Where(r => r.Id != Id)];
         if (rows is not null) await rows.RefreshAsync();
     }

@@ -17,6 +17,9 @@ public sealed partial class EvaluateDialog
     [CascadingParameter] public required Actor Actor { get; set; }
     [Parameter, EditorRequired] public string Suite { get; set; } = "";
 
+    /// <summary>Of its largest task, where it is known; null for as many as its newest run had.</summary>
+    [Parameter] public int? Rows { get; set; }
+
     public Task OpenAsync() => dialog!.OpenAsync();
 
     private async Task StartAsync()
