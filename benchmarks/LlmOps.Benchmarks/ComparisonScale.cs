@@ -27,10 +27,30 @@ internal static class ComparisonScale
         await TimeAsync("first page of the worst rows of one run", _ => product.Get<ReadRowScores>().ListAsync(runs[3].Id, new("preference"), 0, 50));
         await TimeAsync("first page of its wrong rows in one slice", _ => product.Get<ReadRowScores>().ListAsync(runs[3].Id, new("preference", Slice: "slice 4", Outcome: "wrong"), 0, 50));
         await TimeAsync("rows counted by task and slice", _ => product.Get<ReadRowScores>().TasksAsync(runs[3].Id));
+        await CompareAsync(product, runs, rows, "rows read one by one");
+        clock.Restart();
+        foreach (var run in runs)
+            await PackAsync(product, run);
+        Console.WriteLine(Say($"columns of {Runs} runs packed in {clock.Elapsed.TotalSeconds:f1} s"));
+        await CompareAsync(product, runs, rows, "packed columns");
+    }
+
+    /// <summary>What a worker does when a run ends.</summary>
+    private static async Task PackAsync(TestProduct product, EvaluationRun run)
+    {
+        await using var db = product.Open();
+        var ended = product.Clock.GetUtcNow();
+        await PackColumns.AddAsync(db, run, ended, default);
+        (await db.EvaluationRuns.FindAsync(run.Id))!.EndedAt = ended;
+        await db.SaveChangesAsync();
+    }
+
+    private static async Task CompareAsync(TestProduct product, List<EvaluationRun> runs, int rows, string how)
+    {
         foreach (var task in new[] { "preference", "corpus" })
         {
             var half = task == "preference" ? (runs[0].Id, runs[1].Id) : (runs[5].Id, runs[6].Id);
-            await TimeAsync($"comparison of 2 × {rows:N0} rows of {task}, nothing in memory", _ => new CompareRuns(product.Dbs, new(product.Dbs)).CompareAsync(half.Item1, half.Item2));
+            await TimeAsync($"comparison of 2 × {rows:N0} rows of {task}, {how}, nothing in memory", _ => new CompareRuns(product.Dbs, new(product.Dbs)).CompareAsync(half.Item1, half.Item2));
             await TimeAsync($"the same again, kept", _ => product.Get<CompareRuns>().CompareAsync(half.Item1, half.Item2));
             await TimeAsync("first page of the rows that regressed, nothing in memory", _ => new CompareRuns(product.Dbs, new(product.Dbs)).RowsAsync([half.Item1, half.Item2], task, RowFilters.Regressed, 0, 50));
             await TimeAsync("the same again, kept", _ => product.Get<CompareRuns>().RowsAsync([half.Item1, half.Item2], task, RowFilters.Regressed, 0, 50));

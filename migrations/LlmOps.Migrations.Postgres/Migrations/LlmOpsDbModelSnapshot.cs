@@ -473,6 +473,26 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("judge_calibrations", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.PackedColumns", b =>
+                {
+                    b.Property<Guid>("EvaluationRunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Task")
+                        .HasColumnType("text");
+
+                    b.Property<byte[]>("Bytes")
+                        .IsRequired()
+                        .HasColumnType("bytea");
+
+                    b.Property<long>("EndedAt")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("EvaluationRunId", "Task");
+
+                    b.ToTable("packed_columns", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.RowScore", b =>
                 {
                     b.Property<long>("Id")
@@ -2438,6 +2458,15 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
 
                     b.Navigation("Suite");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.PackedColumns", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Evaluation.EvaluationRun", null)
+                        .WithMany()
+                        .HasForeignKey("EvaluationRunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.SuiteVersion", b =>

@@ -468,6 +468,26 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("judge_calibrations", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.PackedColumns", b =>
+                {
+                    b.Property<Guid>("EvaluationRunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Task")
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("Bytes")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.Property<long>("EndedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("EvaluationRunId", "Task");
+
+                    b.ToTable("packed_columns", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.RowScore", b =>
                 {
                     b.Property<long>("Id")
@@ -2421,6 +2441,15 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
 
                     b.Navigation("Suite");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.PackedColumns", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Evaluation.EvaluationRun", null)
+                        .WithMany()
+                        .HasForeignKey("EvaluationRunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Evaluation.SuiteVersion", b =>

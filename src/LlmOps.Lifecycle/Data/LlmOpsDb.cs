@@ -50,6 +50,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<EvaluationRun> EvaluationRuns => Set<EvaluationRun>();
     public DbSet<EvaluationMetric> EvaluationMetrics => Set<EvaluationMetric>();
     public DbSet<RowScore> RowScores => Set<RowScore>();
+    public DbSet<PackedColumns> PackedColumns => Set<PackedColumns>();
     public DbSet<GateDecision> GateDecisions => Set<GateDecision>();
     public DbSet<GatePolicy> GatePolicies => Set<GatePolicy>();
     public DbSet<ApprovalRequest> Approvals => Set<ApprovalRequest>();
@@ -229,6 +230,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.HasIndex(x => new { x.EvaluationRunId, x.Task, x.State });
             e.Property(x => x.State).HasDefaultValue(RowState.Scored);
         });
+        model.Entity<PackedColumns>(e => { e.ToTable("packed_columns"); e.HasKey(x => new { x.EvaluationRunId, x.Task }); e.HasOne<EvaluationRun>().WithMany().HasForeignKey(x => x.EvaluationRunId); });
         model.Entity<GateDecision>(e =>
         {
             e.ToTable("gate_decisions");

@@ -18,12 +18,12 @@ public sealed class ScoredRows(IDbContextFactory<LlmOpsDb> dbs)
     internal async Task<ScoredColumns> ReadAsync(EvaluationRun run, string task, bool details, CancellationToken ct)
     {
         if (run.State != JobState.Succeeded)
-            return await FromDatabaseAsync(run.Id, task, details, ct);
+            return await FromDatabaseAsync(run, task, details, ct);
         var key = (run.Id, task, run.State, run.EndedAt);
         if (!kept.ContainsKey(key) && kept.Values.Where(v => v.IsValueCreated && v.Value.IsCompletedSuccessfully).Sum(v => v.Value.Result.Count) > Most)
             kept.Clear();
         // not the caller's token: another caller may wait for the same columns
-        var read = kept.GetOrAdd(key, _ => new(() => FromDatabaseAsync(run.Id, task, details, CancellationToken.None)));
+        var read = kept.GetOrAdd(key, _ => new(() => FromDatabaseAsync(run, task, details, CancellationToken.None)));
         try
         {
             return await read.Value.WaitAsync(ct);
@@ -35,9 +35,12 @@ public sealed class ScoredRows(IDbContextFactory<LlmOpsDb> dbs)
         }
     }
 
-    private async Task<ScoredColumns> FromDatabaseAsync(Guid run, string task, bool details, CancellationToken ct)
+    private async Task<ScoredColumns> FromDatabaseAsync(EvaluationRun run, string task, bool details, CancellationToken ct)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        return await ScoredColumns.ReadAsync(db, run, task, details, ct);
+        if (run.State == JobState.Succeeded && await db.PackedColumns.AsNoTracking().Where(p => p.EvaluationRunId == run.Id && p.Task == task && p.EndedAt == run.EndedAt).Select(p => p.Bytes).SingleOrDefaultAsync(ct) is { } packed
+            && await Task.Run(() => ColumnPacking.Unpack(packed), ct) is { } columns)
+            return columns;
+        return await ScoredColumns.ReadAsync(db, run.Id, task, details, ct);
     }
 }

@@ -130,5 +130,6 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         db.EvaluationMetrics.AddRange(SummariseRows.Summarise(id, rows, p.BootstrapResamples));
         run.State = JobState.Succeeded;
         run.EndedAt = now;
+        await PackColumns.AddAsync(db, run, now, ct);
     }
 }

@@ -129,5 +129,6 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         run.DetailJson = detail.ToJsonString();
         run.State = JobState.Succeeded;
         run.EndedAt = now;
+        await PackColumns.AddAsync(db, run, now, ct);
     }
 }

@@ -41,6 +41,38 @@ public abstract class ComparisonTests(DatabaseProvider provider) : ProductTests(
     }
 
     [Fact]
+    public async Task ALargeRun_IsReadFromItsPackedColumns_WhileTheyAreOfItsEnd()
+    {
+        const int Many = PackColumns.Fewest + 3;
+        double? Score(int i, int wrong) => i == 7 ? null : i % wrong == 0 ? 0 : 1;
+        var a = await RunAsync("fp32", Rows(Many, i => Score(i, 50), i => i % 3 == 0 ? null : $"größe {i % 2}", i => $"source {i / 2}"));
+        var b = await RunAsync("int8", Rows(Many, i => Score(i, 40), i => i % 3 == 0 ? null : $"größe {i % 2}", i => $"source {i / 2}"));
+        async Task<MetricComparison> CompareAsync() => (await new CompareRuns(Product.Dbs, new ScoredRows(Product.Dbs)).CompareAsync(a.Id, b.Id, 1000)).Metrics.Single(m => m.Task.Name == "preference");
+        var fromRows = await CompareAsync();
+
+        var ended = Product.Clock.GetUtcNow();
+        foreach (var run in new[] { a, b })
+        {
+            await using var db = Product.Open();
+            await PackColumns.AddAsync(db, run, ended, default);
+            (await db.EvaluationRuns.SingleAsync(r => r.Id == run.Id)).EndedAt = ended;
+            await db.SaveChangesAsync();
+        }
+        Assert.Equal(2, await ReadAsync(db => db.PackedColumns.CountAsync(p => p.Task == "preference")));
+        Assert.Equivalent(fromRows, await CompareAsync(), strict: true);
+
+        // The rows change behind the columns: only with another end does anybody look at them again.
+        await ReadAsync(db => db.RowScores.Where(r => r.EvaluationRunId == b.Id && r.Task == "preference" && r.State == RowState.Scored).ExecuteUpdateAsync(u => u.SetProperty(r => r.Value, 1)));
+        Assert.Equal(fromRows.Regressed, (await CompareAsync()).Regressed);
+        await ReadAsync(db => db.EvaluationRuns.Where(r => r.Id == b.Id).ExecuteUpdateAsync(u => u.SetProperty(r => r.EndedAt, ended.AddSeconds(1))));
+        Assert.Equal(0, (await CompareAsync()).Regressed);
+
+        // Damaged bytes are no reason to fail.
+        await ReadAsync(db => db.PackedColumns.Where(p => p.EvaluationRunId == a.Id).ExecuteUpdateAsync(u => u.SetProperty(p => p.Bytes, new byte[] { 1, 0, 0, 0, 255, 255, 255, 127 })));
+        Assert.Equal(fromRows.A, (await CompareAsync()).A);
+    }
+
+    [Fact]
     public async Task Slices_AreComparedByThemselves()
     {
         var a = await RunAsync("fp32", Rows(60, _ => 1, i => i % 2 == 0 ? "noun" : "verb"));
