@@ -18,6 +18,7 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     QuickstartCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
     GateCommand.Create(),
     AuditCommand.Create(),
+    VerifyCommand.Create(), AttestCommands.Attest(), AttestCommands.Keys(),
 };
 foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()))
     root.Add(command);

@@ -36,6 +36,8 @@ internal static class RecordCommands
             AnsiConsole.MarkupLineInterpolated($"{holder.Alias}: {holder.Version} {holder.Variant}, {holder.Since.UtcDateTime:u} to {until}");
             AnsiConsole.MarkupLineInterpolated($"  asked for by {holder.RequestedBy ?? "nobody recorded"}, signed by {(holder.OnWhoseWord.Count == 0 ? holder.MovedBy : string.Join(", ", holder.OnWhoseWord))}, {holder.Kind ?? "Promotion"}");
             AnsiConsole.MarkupLineInterpolated($"  evidence sha256:{holder.EvidenceDigest}, approval {holder.ApprovalId}");
+            if (holder.StatementDigest is { } statement)
+                AnsiConsole.MarkupLineInterpolated($"  signed statement sha256:{statement}");
             if (holder.Reason is { } reason)
                 AnsiConsole.MarkupLineInterpolated($"  reason: {reason}");
             return 0;

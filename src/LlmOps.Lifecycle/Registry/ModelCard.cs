@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Promotion.Attestations;
 
 namespace LlmOps.Lifecycle.Registry;
 
@@ -39,6 +41,11 @@ public static class ModelCard
         text.AppendLine("The numbers above hold for held-out rows of the datasets named here. Nothing was measured on other text, on bias, or on harmful use.");
         return text.ToString();
     }
+
+    /// <summary>For a card that is handed out. It is no part of the card that people sign: a promotion must not void the other requests of its version.</summary>
+    public static string Promotions(IReadOnlyList<AttestationRow> statements) => statements.Count == 0 ? "" :
+        "\n## Promotions\n\n" + string.Concat(statements.Select(s => Invariant($"- {s.Alias}: {s.Variant}, {s.At:yyyy-MM-dd HH:mm} UTC{(s.Kind == PromotionKind.Promotion ? "" : $", {s.Kind.ToString().ToLowerInvariant()}")}; signed statement `sha256:{s.StatementDigest}`, key `{s.KeyId}`\n")))
+        + "\n`llmops verify` checks a statement without the server.\n";
 
     private static void Results(StringBuilder text, Measurements measured)
     {

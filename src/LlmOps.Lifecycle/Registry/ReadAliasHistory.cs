@@ -1,12 +1,17 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Promotion.Attestations;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
 
 /// <param name="OnWhoseWord">"rosa", or "dora for rosa"; empty for moves from before signatures were kept.</param>
 public sealed record AliasHolder(string Alias, string Version, string? Variant, DateTimeOffset Since, DateTimeOffset? Until, string MovedBy, string? RequestedBy,
-    IReadOnlyList<string> OnWhoseWord, string? Kind, string? Reason, Guid? ApprovalId, string? EvidenceDigest);
+    IReadOnlyList<string> OnWhoseWord, string? Kind, string? Reason, Guid? ApprovalId, string? EvidenceDigest)
+{
+    /// <summary>SHA-256 of the signed statement about this move; null for moves from before statements were signed.</summary>
+    public string? StatementDigest { get; init; }
+}
 
 /// <summary>What an alias held at a time, on whose word and on which evidence.</summary>
 public sealed class ReadAliasHistory(IDbContextFactory<LlmOpsDb> dbs)
@@ -24,9 +29,10 @@ public sealed class ReadAliasHistory(IDbContextFactory<LlmOpsDb> dbs)
         var number = await db.ModelVersions.Where(v => v.Id == move.ToVersionId).Select(v => v.Number).SingleAsync(ct);
         var signatures = await db.ApprovalSignatures.AsNoTracking().Where(s => s.ApprovalId == move.ApprovalId && s.Decision == SignatureDecision.Approve).OrderBy(s => s.At).ToListAsync(ct);
         var request = await db.Approvals.AsNoTracking().Where(a => a.Id == move.ApprovalId).Select(a => new { a.RequestedBy, a.EvidenceDigest }).SingleOrDefaultAsync(ct);
+        var envelope = await db.Attestations.AsNoTracking().Where(t => t.ApprovalId == move.ApprovalId).Select(t => t.EnvelopeJson).FirstOrDefaultAsync(ct);
         return new(alias, $"{model}/{number}", move.VariantName, move.At, until, move.MovedBy, request?.RequestedBy,
             [.. signatures.Select(s => s.OnBehalfOf is null ? s.PersonName : $"{s.PersonName} for {s.OnBehalfOf}")],
-            move.Kind, move.Reason, move.ApprovalId, move.EvidenceDigest ?? request?.EvidenceDigest);
+            move.Kind, move.Reason, move.ApprovalId, move.EvidenceDigest ?? request?.EvidenceDigest) { StatementDigest = envelope is null ? null : ReadAttestations.DigestOf(envelope) };
     }
 
     /// <summary>Aliases that hold what an override put there: pages say so wherever the model is shown.</summary>

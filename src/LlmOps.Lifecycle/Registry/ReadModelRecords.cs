@@ -1,22 +1,23 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using LlmOps.Lifecycle.Promotion.Attestations;
 
 namespace LlmOps.Lifecycle.Registry;
 
 /// <summary>A version's records for other tools: the card with the Hub's front matter, and the bill of materials.</summary>
-public sealed class ReadModelRecords(ReadVersion versions, ReadModels models, ReadLineage lineages)
+public sealed class ReadModelRecords(ReadVersion versions, ReadModels models, ReadLineage lineages, ReadAttestations attestations)
 {
     public async Task<string> CardAsync(VersionKey key, CancellationToken ct = default)
     {
         var (version, description, measured, lineage) = await ReadAsync(key, ct);
-        return CardFrontMatter.Write(version, measured, lineage) + ModelCard.Write(version, description, measured, lineage);
+        return CardFrontMatter.Write(version, measured, lineage) + ModelCard.Write(version, description, measured, lineage) + ModelCard.Promotions(await attestations.OfVersionAsync(key, ct));
     }
 
     /// <summary>CycloneDX 1.6, JSON.</summary>
     public async Task<string> BillOfMaterialsAsync(VersionKey key, CancellationToken ct = default)
     {
         var (version, description, measured, lineage) = await ReadAsync(key, ct);
-        return ModelBom.Write(version, description, measured, lineage).ToJsonString(new() { WriteIndented = true });
+        return ModelBom.Write(version, description, measured, lineage, await attestations.OfVersionAsync(key, ct)).ToJsonString(new() { WriteIndented = true });
     }
 
     private async Task<(VersionDetail, string, Measurements, Lineage)> ReadAsync(VersionKey key, CancellationToken ct)
@@ -61,7 +62,7 @@ public static class CardFrontMatter
 /// <summary>The bill of materials of a version as CycloneDX 1.6: the model with its card, what it comes from, its files' digests and its data. Pure.</summary>
 public static class ModelBom
 {
-    public static JsonObject Write(VersionDetail version, string description, Measurements measured, Lineage lineage)
+    public static JsonObject Write(VersionDetail version, string description, Measurements measured, Lineage lineage, IReadOnlyList<AttestationRow> statements)
     {
         var root = $"model:{version.Key}";
         var components = new JsonArray();
@@ -81,6 +82,11 @@ public static class ModelBom
         subject["modelCard"] = Card(measured, lineage);
         if (description.Length > 0)
             subject["description"] = description;
+        if (statements.Count > 0)
+            subject["externalReferences"] = new JsonArray([.. statements.Select(s => (JsonNode)new JsonObject
+            {
+                ["type"] = "attestation", ["url"] = $"/api/v1/approvals/{s.ApprovalId}/attestation", ["comment"] = $"{s.Variant} to {s.Alias}, in-toto statement sha256:{s.StatementDigest}",
+            })]);
         return new JsonObject
         {
             ["bomFormat"] = "CycloneDX", ["specVersion"] = "1.6", ["version"] = 1,

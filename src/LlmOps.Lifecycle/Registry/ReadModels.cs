@@ -20,7 +20,7 @@ public sealed record VersionRow(Guid Id, int Number, string Stage, long Paramete
 
 public sealed record VersionQuality(string Variant, double Value, double Low, double High, int N);
 
-public sealed record AliasMoveRow(long Id, string Alias, int? From, int To, string? Variant, Guid? ApprovalId, string MovedBy, DateTimeOffset At);
+public sealed record AliasMoveRow(long Id, string Alias, int? From, int To, string? Variant, Guid? ApprovalId, bool IsAttested, string MovedBy, DateTimeOffset At);
 
 public sealed record ModelDetail(Guid Id, string Name, string Description, string Owner, DateTimeOffset CreatedAt, int Versions, IReadOnlyList<AliasPointer> Aliases);
 
@@ -85,7 +85,8 @@ public sealed class ReadModels(IDbContextFactory<LlmOpsDb> dbs)
                     where m.ModelId == modelId
                     orderby m.Id descending
                     select new AliasMoveRow(m.Id, m.Name, db.ModelVersions.Where(v => v.Id == m.FromVersionId).Select(v => (int?)v.Number).FirstOrDefault(),
-                        db.ModelVersions.Where(v => v.Id == m.ToVersionId).Select(v => v.Number).FirstOrDefault(), m.VariantName, m.ApprovalId, m.MovedBy, m.At);
+                        db.ModelVersions.Where(v => v.Id == m.ToVersionId).Select(v => v.Number).FirstOrDefault(), m.VariantName, m.ApprovalId,
+                        db.Attestations.Any(t => t.ApprovalId == m.ApprovalId), m.MovedBy, m.At);
         return await moves.WindowAsync(skip, take, ct);
     }
 

@@ -146,9 +146,9 @@ public sealed class ReadAttestations(IDbContextFactory<LlmOpsDb> dbs, ArtifactSt
             EnvelopeJson = t.EnvelopeJson, KeyId = t.KeyId, At = t.At,
         };
 
-    private static AttestationRow Row(Stored s) => new(s.ApprovalId, s.Model, s.Number, s.Variant, s.Alias, s.Kind, Digest(s.EnvelopeJson), s.KeyId, s.At);
+    private static AttestationRow Row(Stored s) => new(s.ApprovalId, s.Model, s.Number, s.Variant, s.Alias, s.Kind, DigestOf(s.EnvelopeJson), s.KeyId, s.At);
 
-    private static string Digest(string envelope)
+    internal static string DigestOf(string envelope)
     {
         try
         {

@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -12,6 +13,7 @@ public sealed partial class VersionCardTab
 
     [Inject] private ReadModels Models { get; set; } = null!;
     [Inject] private ReadLineage Lineages { get; set; } = null!;
+    [Inject] private ReadAttestations Attestations { get; set; } = null!;
     [Inject] private Browser Browser { get; set; } = null!;
 
     [Parameter, EditorRequired] public VersionDetail Version { get; set; } = null!;
@@ -23,6 +25,6 @@ public sealed partial class VersionCardTab
         var model = await Models.GetAsync(Version.Model);
         var lineage = await Lineages.OfAsync(Version);
         front = CardFrontMatter.Write(Version, Measurements, lineage);
-        card = ModelCard.Write(Version, model.Description, Measurements, lineage);
+        card = ModelCard.Write(Version, model.Description, Measurements, lineage) + ModelCard.Promotions(await Attestations.OfVersionAsync(Version.Key));
     }
 }
