@@ -30,7 +30,7 @@ internal static class VerifyCommand
             }
             catch (LlmOpsException e)
             {
-                Console.Error.WriteLine($"{e.Code.WireName()} {e.Message}");
+                Console.Error.WriteLine($"{e.Code.WireName()} {Plain(e.Message)}");
                 return 2;
             }
             if (parsed.GetValue(json))
@@ -46,19 +46,25 @@ internal static class VerifyCommand
     {
         if (!report.IsGood)
         {
-            AnsiConsole.MarkupLineInterpolated($"[red]Not as it was signed.[/] Checked: {string.Join(", ", report.Checked)}.");
+            AnsiConsole.MarkupLineInterpolated($"[red]Not as it was signed.[/] Checked: {Plain(string.Join(", ", report.Checked))}.");
             foreach (var mismatch in report.Mismatches)
-                Console.WriteLine("  " + mismatch);
+                Line(mismatch);
             return;
         }
         var said = report.Statement!.Predicate;
-        AnsiConsole.MarkupLineInterpolated($"[green]As it was signed.[/] Checked: {string.Join(", ", report.Checked)}.");
-        Console.WriteLine($"  {said.Version} {said.Variant} to {said.Alias}, {said.Kind.ToLowerInvariant()}, {Time(said.PromotedAt)}");
-        Console.WriteLine($"  asked for by {said.RequestedBy.Name}, signed by {string.Join(", ", said.Signers.Select(s => $"{s.Name}{(s.OnBehalfOf is null ? "" : $" for {s.OnBehalfOf}")} {Time(s.At)}"))}");
-        Console.WriteLine($"  gate: {said.Gate?.Verdict ?? "none"}; evidence sha256:{said.EvidenceDigest}");
+        AnsiConsole.MarkupLineInterpolated($"[green]As it was signed.[/] Checked: {Plain(string.Join(", ", report.Checked))}.");
+        Line($"{said.Version} {said.Variant} to {said.Alias}, {said.Kind.ToLowerInvariant()}, {Time(said.PromotedAt)}");
+        Line($"asked for by {said.RequestedBy.Name}, signed by {string.Join(", ", said.Signers.Select(s => $"{s.Name}{(s.OnBehalfOf is null ? "" : $" for {s.OnBehalfOf}")} {Time(s.At)}"))}");
+        Line($"gate: {said.Gate?.Verdict ?? "none"}; evidence sha256:{said.EvidenceDigest}");
         if (said.Override)
-            AnsiConsole.MarkupLineInterpolated($"  [red]OVERRIDE[/] of the environment's rules: {said.Reason}");
+            AnsiConsole.MarkupLineInterpolated($"  [red]OVERRIDE[/] of the environment's rules: {Plain(said.Reason ?? "")}");
     }
+
+    private static void Line(string text) => Console.WriteLine("  " + Plain(text));
+
+    /// <summary>Names come from files that somebody else made: none may move the cursor or turn the line and so write another answer.</summary>
+    private static string Plain(string text) =>
+        string.Concat(text.Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator ? '\uFFFD' : c));
 
     private static string Time(DateTime time) => time.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 }

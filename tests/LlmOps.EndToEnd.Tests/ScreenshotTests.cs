@@ -109,7 +109,7 @@ public sealed class ScreenshotTests
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
             ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"),
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
-            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("search", "/"),
+            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("settings-keys", "/settings?tab=keys"), ("model-aliases", $"/models/{model}?tab=aliases"), ("version-card", $"/models/{model}/3?tab=card"), ("search", "/"),
         ];
         foreach (var suite in await db.EvaluationSuites.Where(x => db.SuiteVersions.Any(v => v.SuiteId == x.Id)).Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("suite", $"/suites/{suite}"));

@@ -82,8 +82,6 @@ public static class SuiteKinds
         ]),
         CodeKind.Kind,
         RagKind.Kind,
-        LatencyKind.Kind,
-        SafetyKind.Kind,
     ];
 
     public static TaskKind? Find(string? name) => All.FirstOrDefault(k => k.Name == name);

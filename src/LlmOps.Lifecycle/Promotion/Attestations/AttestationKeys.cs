@@ -62,6 +62,9 @@ public sealed class AttestationKeys(IConfiguration configuration, IDbContextFact
 
     private ECDsa Held(SigningKey active)
     {
+        // The id becomes the name of a file: one that somebody wrote into the database must not lead out of the folder.
+        if (active.KeyId.Length != 64 || !active.KeyId.All(char.IsAsciiHexDigitLower))
+            throw LlmOpsException.Invalid("The signing key in force has no proper id: the database was edited. Let an administrator rotate the key.");
         var held = Configured() ?? Stored(active.KeyId);
         if (held is not null && Envelope.KeyIdOf(held) == active.KeyId)
             return held;
@@ -155,11 +158,10 @@ public sealed class AttestationKeys(IConfiguration configuration, IDbContextFact
 
     private ECDsa Create()
     {
-        var made = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(folder);
-        else
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        // Each by itself: the folder above also holds the keys of sessions, and would else be made with the rights that everything has.
+        foreach (var made in new[] { Path.GetDirectoryName(folder)!, folder })
+            _ = OperatingSystem.IsWindows() ? Directory.CreateDirectory(made) : Directory.CreateDirectory(made, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         // Never readable by others, not even for a moment, and never half there: it gets its name when it is whole.
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
@@ -167,11 +169,11 @@ public sealed class AttestationKeys(IConfiguration configuration, IDbContextFact
         var temporary = Path.Combine(folder, $"{Guid.NewGuid():N}.new");
         using (var file = new FileStream(temporary, options))
         {
-            file.Write(System.Text.Encoding.ASCII.GetBytes(made.ExportPkcs8PrivateKeyPem()));
+            file.Write(System.Text.Encoding.ASCII.GetBytes(key.ExportPkcs8PrivateKeyPem()));
             file.Flush(flushToDisk: true);
         }
-        File.Move(temporary, Path.Combine(folder, Envelope.KeyIdOf(made) + ".pem"));
-        return made;
+        File.Move(temporary, Path.Combine(folder, Envelope.KeyIdOf(key) + ".pem"));
+        return key;
     }
 
     private static string ReadPem(string path) => new FileInfo(path).Length <= MostPemBytes ? File.ReadAllText(path) : throw LlmOpsException.Invalid("The file with the signing key is larger than any key.");

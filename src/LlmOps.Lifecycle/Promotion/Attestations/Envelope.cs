@@ -17,6 +17,8 @@ public sealed record Envelope(
     /// <summary>A statement names every file of a model; no honest one comes near this.</summary>
     public const int MostBytes = 16 << 20;
 
+    public const int MostSignatures = 64;
+
     private static readonly JsonSerializerOptions Compact = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Signs the bytes of a statement with ECDSA P-256 over SHA-256; the signature is in DER, as OpenSSL and cosign write it.</summary>
@@ -27,13 +29,13 @@ public sealed record Envelope(
     {
         try
         {
-            if (json.Length <= MostBytes && JsonSerializer.Deserialize<Envelope>(json) is { Payload: not null, PayloadType: not null, Signatures.Count: > 0 } envelope
+            if (json.Length <= MostBytes && JsonSerializer.Deserialize<Envelope>(json) is { Payload: not null, PayloadType: not null, Signatures.Count: > 0 and <= MostSignatures } envelope
                 && envelope.Signatures.All(s => s is { Signature: not null }))
             {
                 _ = envelope.Statement();
                 return envelope;
             }
-            throw LlmOpsException.Invalid(json.Length > MostBytes ? $"This is no signing envelope: it is larger than {MostBytes >> 20} MiB." : "This is no signing envelope: it needs payload, payloadType and signatures.");
+            throw LlmOpsException.Invalid(json.Length > MostBytes ? $"This is no signing envelope: it is larger than {MostBytes >> 20} MiB." : "This is no signing envelope: it needs payload, payloadType and 1 to 64 signatures.");
         }
         catch (JsonException e)
         {
@@ -56,8 +58,8 @@ public sealed record Envelope(
     /// <summary>The key id in an envelope is a hint that anybody can write: what counts is whether a signature fits the key.</summary>
     public bool IsSignedBy(ECDsa key)
     {
-        var signed = Encoded(PayloadType, Statement());
-        return Signatures.Any(s => Fits(key, signed, s.Signature));
+        var hash = SHA256.HashData(Encoded(PayloadType, Statement()));
+        return Signatures.Any(s => Fits(key, hash, s.Signature));
     }
 
     /// <summary>SHA-256 of the public key's SubjectPublicKeyInfo.</summary>
@@ -67,11 +69,11 @@ public sealed record Envelope(
     public static byte[] Encoded(string type, byte[] body) =>
         [.. Encoding.UTF8.GetBytes($"DSSEv1 {Encoding.UTF8.GetByteCount(type)} {type} {body.Length} "), .. body];
 
-    private static bool Fits(ECDsa key, byte[] signed, string signature)
+    private static bool Fits(ECDsa key, byte[] hash, string signature)
     {
         try
         {
-            return key.VerifyData(signed, Base64(signature), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+            return key.VerifyHash(hash, Base64(signature), DSASignatureFormat.Rfc3279DerSequence);
         }
         catch (Exception e) when (e is FormatException or CryptographicException)
         {

@@ -176,6 +176,9 @@ public sealed class VerifyFilesTests : ProductTests
         Assert.Contains("holds a private key", Refused(() => VerifyAttestationFiles.Verify(new(envelope, [secret]))), StringComparison.Ordinal);
         Assert.Contains("larger than", Refused(() => VerifyAttestationFiles.Verify(new(envelope, [Write("big.pem", new('x', VerifyAttestationFiles.MostKeyBytes + 1))]))), StringComparison.Ordinal);
         Assert.Contains("larger than 16 MiB", Refused(() => VerifyAttestationFiles.Verify(new(Write("e.json", new(' ', Envelope.MostBytes + 1)), [key]))), StringComparison.Ordinal);
+        var many = JsonNode.Parse(await File.ReadAllTextAsync(envelope))!;
+        many["signatures"] = new JsonArray([.. Enumerable.Range(0, Envelope.MostSignatures + 1).Select(_ => (JsonNode)new JsonObject { ["sig"] = "" })]);
+        Assert.Contains("1 to 64 signatures", Refused(() => VerifyAttestationFiles.Verify(new(Write("many.json", many.ToJsonString()), [key]))), StringComparison.Ordinal);
         Assert.Contains("Folder", Refused(() => VerifyAttestationFiles.Verify(new(envelope, [key], "no-such-folder"))), StringComparison.Ordinal);
         Assert.Contains("no file of 'int4'. It has files of int8 and checkpoint", Refused(() => VerifyAttestationFiles.Verify(new(envelope, [key], artifact, "int4"))), StringComparison.Ordinal);
         // Signed by the right key, but about something else: a key that signs more than promotions must not make one.
