@@ -95,12 +95,13 @@ internal static class SuiteCommands
         var read = services.GetRequiredService<ReadEvaluations>();
         var ids = await db.EvaluationRuns.Where(r => r.JobId == job).OrderBy(r => r.VariantName).ThenBy(r => r.Repeat).Select(r => r.Id).ToListAsync(ct);
         var missing = await db.RowScores.Where(r => ids.Contains(r.EvaluationRunId) && r.State == RowState.Missing).GroupBy(r => r.EvaluationRunId).Select(g => new { g.Key, Count = g.Select(r => r.RowKey).Distinct().Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
-        var rows = new List<EvaluationRow>();
+        var details = new List<EvaluationDetail>();
         foreach (var id in ids)
-            rows.Add((await read.GetAsync(id, ct)).Row);
+            details.Add(await read.GetAsync(id, ct));
+        var rows = details.Select(d => d.Row).ToList();
         if (json)
         {
-            Console.WriteLine(Json.Write(rows.Select(r => new { Run = r, Missing = missing.GetValueOrDefault(r.Id) })));
+            Console.WriteLine(Json.Write(details.Select(d => new { Run = d.Row, Missing = missing.GetValueOrDefault(d.Row.Id), d.Facts.Machines, d.Facts.Findings, d.Facts.Indexes })));
             return;
         }
         var table = new Table().Border(TableBorder.Rounded).AddColumns("Variant", "Metric", "Value", "95 % interval", "n", "missing rows");
@@ -108,6 +109,11 @@ internal static class SuiteCommands
             foreach (var m in row.Metrics)
                 table.AddRow(row.Variant.EscapeMarkup(), m.Name.EscapeMarkup(), FormattableString.Invariant($"{m.Value:0.0000}"), FormattableString.Invariant($"{m.Low:0.0000} – {m.High:0.0000}"), FormattableString.Invariant($"{m.N}"), FormattableString.Invariant($"{missing.GetValueOrDefault(row.Id)}"));
         AnsiConsole.Write(table);
+        foreach (var (task, machines) in details.SelectMany(d => d.Facts.Machines).DistinctBy(m => $"{m.Key} {string.Join(';', m.Value)}"))
+            AnsiConsole.MarkupLineInterpolated($"{task} was measured on {string.Join(" and ", machines)}.");
+        foreach (var detail in details)
+            foreach (var (task, found) in detail.Facts.Findings)
+                AnsiConsole.MarkupLineInterpolated($"{detail.Row.Variant}: the detectors of {task} found {(found.Count == 0 ? "nothing" : string.Join(", ", found.Select(f => FormattableString.Invariant($"{f.Key} × {f.Value}"))))}.");
     }
 
     private static async Task PrintNoiseAsync(ReadNoise read, LlmOpsDb db, Guid job, CancellationToken ct)

@@ -9,7 +9,7 @@ namespace LlmOps.Engines.Benchmarking;
 /// </summary>
 public static class Probe
 {
-    internal const string MeasureArgument = "--probe", CompareArgument = "--probe-compare";
+    internal const string MeasureArgument = "--probe", CompareArgument = "--probe-compare", TimeArgument = "--probe-requests";
 
     /// <summary>Whether this program can be started again to look at a model: its <c>Main</c> has called <see cref="TryMain"/>.</summary>
     public static bool HasEntry { get; private set; }
@@ -23,6 +23,7 @@ public static class Probe
     {
         HasEntry = true;
         return args is [MeasureArgument, var measure] ? FreshProcess.Answer<ProbeRequest, ProbeMeasurement>(measure, ProbeMeasurement.Take)
+            : args is [TimeArgument, var time] ? FreshProcess.Answer<string, TimedRequests>(time, file => TimedRequests.Take(JsonSerializer.Deserialize<RequestsToTime>(File.ReadAllText(file))!))
             : args is [CompareArgument, var compare] && FreshProcess.Answer<ReloadRequest, ReloadDifference>(compare, ReloadCheck.CompareHere);
     }
 
@@ -43,5 +44,31 @@ public static class Probe
         double[] All(Func<ProbeMeasurement, double> value) => [.. taken.Select(value)];
         return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), [.. taken.Select(m => m.DecodeTokensPerSecond).OfType<double>()],
             All(m => m.LatencyMs), All(m => m.PeakMemoryBytes), All(m => m.BaselineMemoryBytes));
+    }
+
+    /// <summary>Answers requests in one fresh process, one after the other, and measures each.</summary>
+    /// <param name="request">What to ask.</param>
+    /// <param name="ct">Kills the process.</param>
+    /// <exception cref="ArgumentException">There is no request, or a number is out of range.</exception>
+    /// <exception cref="InvalidModelException">The folder cannot be loaded or run; the message is the process's own.</exception>
+    public static TimedRequests Time(RequestsToTime request, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.Repeats, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.NewTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.Warmup);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.Threads);
+        if (request.Prompts.Count == 0 || request.Prompts.Any(p => p.Length == 0))
+            throw new ArgumentException("At least one request is needed, and each has at least one token.", nameof(request));
+        // Prompts may be longer than a command line.
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, JsonSerializer.Serialize(request with { Folder = Path.GetFullPath(request.Folder) }));
+            return FreshProcess.Run<TimedRequests>(request.Program, TimeArgument, JsonSerializer.Serialize(file), ct);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 }

@@ -25,7 +25,7 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
         return new(load, cold, request.PromptTokens / (first / 1000), request.NewTokens == 1 ? null : (request.NewTokens - 1) / ((all - first) / 1000), all, PeakMemory(), baseline);
     }
 
-    private static (double FirstMs, double AllMs) Time(TextGenerator generator, int[] prompt, SamplingOptions options)
+    internal static (double FirstMs, double AllMs) Time(TextGenerator generator, int[] prompt, SamplingOptions options)
     {
         double first = 0;
         var clock = Stopwatch.StartNew();
@@ -34,7 +34,22 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
         return (first, clock.Elapsed.TotalMilliseconds);
     }
 
-    private static double PeakMemory()
+    /// <summary>Linux counts the peak anew after this, where the process may ask for it; otherwise it stays that of the whole process.</summary>
+    internal static void ForgetPeakMemory()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        try
+        {
+            File.WriteAllText("/proc/self/clear_refs", "5");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // a kernel without it, or a sandbox that forbids it
+        }
+    }
+
+    internal static double PeakMemory()
     {
         const string key = "VmHWM:";
         if (OperatingSystem.IsLinux() && File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(key, StringComparison.Ordinal)) is { } line)

@@ -55,6 +55,8 @@ internal static class ComparePairs
         if (task.IsRatio)
             return PairedComparison.Ratios(first, Pairs.Column(pairs.A.Weights, pairs.RowsA), second, Pairs.Column(pairs.B.Weights, pairs.RowsB), options);
         // A judge may call a row half right; then it is a mean and no share.
+        if (task.Quantile is { } level)
+            return Quantiles.Compare(first, second, level, options);
         return task.Proportion && Array.TrueForAll(first, IsYesOrNo) && Array.TrueForAll(second, IsYesOrNo) ? PairedComparison.Proportions(first, second, options) : PairedComparison.Means(first, second, options);
     }
 
@@ -62,6 +64,8 @@ internal static class ComparePairs
 
     internal static double Value(EvaluationTask task, ScoredColumns of, int[] rows)
     {
+        if (task.Quantile is { } level)
+            return Quantiles.Of(Pairs.Column(of.Values, rows), level);
         if (CorpusMetrics.Find(task) is not { } corpus)
         {
             double value = 0, weight = 0;
@@ -108,7 +112,7 @@ internal static class ComparePairs
             var own = new Pairs(pairs.A, pairs.B, Own(pairs.RowsA), Own(pairs.RowsB), pairs.Clusters is null ? null : Own(pairs.Clusters));
             var (a, b) = (Value(task, own.A, own.RowsA), Value(task, own.B, own.RowsB));
             var (improved, regressed) = Moves(task, own);
-            var tested = own.Count < LargeSlice || own.Clusters is not null || task.CorpusMetric is not null || task.Proportion;
+            var tested = own.Count < LargeSlice || own.Clusters is not null || task.CorpusMetric is not null || task.Quantile is not null || task.Proportion;
             var (effect, low, high, p) = tested && Test(task, own, FewestResamples) is var t ? (t.Effect, t.Low, t.High, t.PValue) : Normal(task, own, a, b);
             return new SliceComparison(g.Key, own.Count, a, b, effect, low, high, p, improved, regressed);
         })];

@@ -69,11 +69,17 @@ public sealed class CompareRuns(IDbContextFactory<LlmOpsDb> dbs, ScoredRows colu
         var finished = a.State == JobState.Succeeded && b.State == JobState.Succeeded;
         if (finished && kept.TryGetValue(key, out var known))
             return known;
-        var (metrics, unpaired) = (new List<MetricComparison>(), new List<string>());
+        var (metrics, unpaired, incomparable) = (new List<MetricComparison>(), new List<string>(), new Dictionary<string, string>());
+        var (factsA, factsB) = (RunFacts.Parse(a.DetailJson), RunFacts.Parse(b.DetailJson));
         var measuredByB = RunTasks.Of(b).Select(t => t.RowName).ToHashSet(StringComparer.Ordinal);
         foreach (var task in RunTasks.Of(a).Where(t => measuredByB.Contains(t.RowName) && CorpusMetrics.CanCompare(t)))
         {
             var name = task.RowName;
+            if (RunFacts.Incomparable(task, factsA, factsB) is { } why)
+            {
+                incomparable[task.FullName] = why;
+                continue;
+            }
             var details = task.CorpusMetric is not null;
             var both = await Task.WhenAll(columns.ReadAsync(a, name, details, ct), columns.ReadAsync(b, name, details, ct));
             if (both[0].Count == 0 || both[1].Count == 0)
@@ -83,7 +89,7 @@ public sealed class CompareRuns(IDbContextFactory<LlmOpsDb> dbs, ScoredRows colu
             else
                 unpaired.Add(task.FullName);
         }
-        var comparison = Adjusted([new(a, b, metrics, unpaired)])[0];
+        var comparison = Adjusted([new(a, b, metrics, unpaired) { Incomparable = incomparable }])[0];
         if (finished)
         {
             if (kept.Count >= MostKept)

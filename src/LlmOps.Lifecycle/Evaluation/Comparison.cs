@@ -42,6 +42,9 @@ public sealed record MetricComparison(string Key, EvaluationTask Task, double A,
 /// <param name="Unpaired">Metrics that both runs have, but on fewer than two rows in common, or on rows of one source only.</param>
 public sealed record Comparison(EvaluationRun A, EvaluationRun B, IReadOnlyList<MetricComparison> Metrics, IReadOnlyList<string> Unpaired)
 {
+    /// <summary>Metric → why it is not compared although both runs have it.</summary>
+    public IReadOnlyDictionary<string, string> Incomparable { get; init; } = new Dictionary<string, string>();
+
     public IReadOnlyList<MeasuredMetric> Differences => [.. Metrics.Select(m => m.Difference)];
 
     /// <summary>Of metrics whose rows are 0 or 1: how many rows changed sides.</summary>

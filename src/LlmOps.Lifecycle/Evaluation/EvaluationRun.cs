@@ -98,9 +98,9 @@ public sealed class RowScore
     public double? DurationMs { get; init; }
 
     /// <summary>The same row with the texts of its item, which may be stored with another metric.</summary>
-    public RowScore WithTexts(string? prompt, string? expected, string? answer) => new()
+    public RowScore WithTexts(string? prompt, string? expected, string? answer, string? detail = null) => new()
     {
         Id = Id, EvaluationRunId = EvaluationRunId, Task = Task, RowKey = RowKey, Value = Value, Weight = Weight, Slice = Slice, State = State, Error = Error, Cluster = Cluster,
-        DetailJson = DetailJson, DurationMs = DurationMs, Prompt = prompt, Expected = expected, Answer = answer,
+        DetailJson = DetailJson ?? detail, DurationMs = DurationMs, Prompt = prompt, Expected = expected, Answer = answer,
     };
 }

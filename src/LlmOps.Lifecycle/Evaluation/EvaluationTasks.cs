@@ -45,12 +45,12 @@ public static class EvaluationTasks
     public static readonly EvaluationTask Definitions = new("definitions", "bits_per_byte", "bits/byte", false, IsRatio: true);
     public static readonly EvaluationTask Preference = new("preference", "accuracy", "share", true, Proportion: true);
     public static readonly EvaluationTask ExactMatch = new("questions", "exact_match", "share", true, Proportion: true);
-    public static readonly EvaluationTask Load = new("load", "ms", "ms", false);
-    public static readonly EvaluationTask FirstToken = new("first_token", "ms", "ms", false);
-    public static readonly EvaluationTask Latency = new("latency", "ms", "ms", false);
-    public static readonly EvaluationTask Prefill = new("prefill", "tokens_per_second", "tokens/s", true);
-    public static readonly EvaluationTask Decode = new("decode", "tokens_per_second", "tokens/s", true);
-    public static readonly EvaluationTask PeakMemory = new("memory", "peak_bytes", "bytes", false);
+    public static readonly EvaluationTask Load = new("load", "ms", "ms", false) { OfMachine = true };
+    public static readonly EvaluationTask FirstToken = new("first_token", "ms", "ms", false) { OfMachine = true };
+    public static readonly EvaluationTask Latency = new("latency", "ms", "ms", false) { OfMachine = true };
+    public static readonly EvaluationTask Prefill = new("prefill", "tokens_per_second", "tokens/s", true) { OfMachine = true };
+    public static readonly EvaluationTask Decode = new("decode", "tokens_per_second", "tokens/s", true) { OfMachine = true };
+    public static readonly EvaluationTask PeakMemory = new("memory", "peak_bytes", "bytes", false) { OfMachine = true };
     public static readonly EvaluationTask Size = new("size", "bytes", "bytes", false);
 
     public static IReadOnlyList<EvaluationTask> All { get; } = [Corpus, Definitions, Preference, ExactMatch, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size];

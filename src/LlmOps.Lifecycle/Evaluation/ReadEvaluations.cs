@@ -19,6 +19,7 @@ public sealed record EvaluationDetail(EvaluationRow Row, string SuiteDefinitionJ
     /// <summary>Number of the suite's version; null where a stage's parameters are the suite.</summary>
     public int? SuiteNumber { get; init; }
     public int Repeat { get; init; }
+    public RunFacts Facts { get; init; } = RunFacts.None;
 }
 
 /// <summary>Evaluation runs with their numbers.</summary>
@@ -46,10 +47,10 @@ public sealed class ReadEvaluations(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var row = await Rows(db, db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id)).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Evaluation run", id);
-        var more = await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id).Select(r => new { r.Suite!.DefinitionJson, r.DatasetsJson, r.Note, r.JobId, r.Repeat, SuiteNumber = db.SuiteVersions.Where(v => v.Id == r.SuiteVersionId).Select(v => (int?)v.Number).FirstOrDefault() }).SingleAsync(ct);
+        var more = await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id).Select(r => new { r.Suite!.DefinitionJson, r.DatasetsJson, r.Note, r.JobId, r.Repeat, r.DetailJson, SuiteNumber = db.SuiteVersions.Where(v => v.Id == r.SuiteVersionId).Select(v => (int?)v.Number).FirstOrDefault() }).SingleAsync(ct);
         var place = await db.StageRuns.AsNoTracking().Where(s => s.Id == db.Jobs.Where(j => j.Id == more.JobId).Select(j => j.StageRunId).FirstOrDefault())
             .Select(s => new { s.PipelineRunId, s.Name }).FirstOrDefaultAsync(ct);
-        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat };
+        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat, Facts = RunFacts.Parse(more.DetailJson) };
     }
 
     public async Task<IReadOnlyList<string>> SuitesAsync(CancellationToken ct = default)

@@ -31,6 +31,10 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<Window<RowScore>> ListAsync(Guid runId, RowFilter filter, int skip, int take, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
+        var tasks = await TasksAsync(db, runId, ct);
+        var task = tasks.Get(filter.Task);
+        // A suite stores the texts of an item once, with its task's first metric.
+        var withTexts = task.OfSuite ? tasks.First(t => t.Name == task.Name).RowName : filter.Task;
         var rows = db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == runId && r.Task == filter.Task);
         if (filter.Slice is { Length: > 0 } slice)
             rows = rows.Where(r => r.Slice == slice);
@@ -44,12 +48,21 @@ public sealed class ReadRowScores(IDbContextFactory<LlmOpsDb> dbs)
         if (!string.IsNullOrWhiteSpace(filter.Search))
         {
             var text = filter.Search.Trim().ToLowerInvariant();
-            rows = rows.Where(r => r.RowKey.ToLower().Contains(text) || r.Prompt!.ToLower().Contains(text) || r.Answer!.ToLower().Contains(text) || r.Expected!.ToLower().Contains(text));
+            rows = withTexts == filter.Task
+                ? rows.Where(r => r.RowKey.ToLower().Contains(text) || r.Prompt!.ToLower().Contains(text) || r.Answer!.ToLower().Contains(text) || r.Expected!.ToLower().Contains(text))
+                : rows.Where(r => db.RowScores.Any(t => t.EvaluationRunId == runId && t.Task == withTexts && t.RowKey == r.RowKey && (t.RowKey.ToLower().Contains(text) || t.Prompt!.ToLower().Contains(text) || t.Answer!.ToLower().Contains(text) || t.Expected!.ToLower().Contains(text))));
         }
         // Missing rows come before the worst: they are what went wrong most.
         var missingFirst = rows.OrderBy(r => r.State == RowState.Missing ? 0 : r.State == RowState.Scored ? 1 : 2);
-        var ordered = (await TasksAsync(db, runId, ct)).Get(filter.Task).HigherIsBetter
-            ? missingFirst.ThenBy(r => r.Value / (r.Weight == 0 ? 1 : r.Weight)) : missingFirst.ThenByDescending(r => r.Value / (r.Weight == 0 ? 1 : r.Weight));
-        return await ordered.ThenBy(r => r.RowKey).WindowAsync(skip, take, ct);
+        var ordered = task.HigherIsBetter ? missingFirst.ThenBy(r => r.Value / (r.Weight == 0 ? 1 : r.Weight)) : missingFirst.ThenByDescending(r => r.Value / (r.Weight == 0 ? 1 : r.Weight));
+        var window = await ordered.ThenBy(r => r.RowKey).WindowAsync(skip, take, ct);
+        return withTexts == filter.Task ? window : window with { Rows = await WithTextsAsync(db, runId, withTexts, window.Rows, ct) };
+    }
+
+    private static async Task<IReadOnlyList<RowScore>> WithTextsAsync(LlmOpsDb db, Guid runId, string task, IReadOnlyList<RowScore> rows, CancellationToken ct)
+    {
+        var keys = rows.Select(r => r.RowKey).ToList();
+        var texts = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == runId && r.Task == task && keys.Contains(r.RowKey)).Select(r => new { r.RowKey, r.Prompt, r.Expected, r.Answer, r.DetailJson }).ToDictionaryAsync(r => r.RowKey, ct);
+        return [.. rows.Select(r => r.Prompt is null && texts.TryGetValue(r.RowKey, out var text) ? r.WithTexts(text.Prompt, text.Expected, text.Answer, text.DetailJson) : r)];
     }
 }

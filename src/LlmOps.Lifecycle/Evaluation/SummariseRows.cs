@@ -1,4 +1,5 @@
 using LlmOps.Engines.Evaluation;
+using LlmOps.Engines.Evaluation.Statistics;
 
 namespace LlmOps.Lifecycle.Evaluation;
 
@@ -16,6 +17,7 @@ public static class SummariseRows
         var estimate = task switch
         {
             { CorpusMetric: not null } => CorpusMetrics.Summarise(task, rows, resamples),
+            { Quantile: { } level } => Quantiles.Interval(values, level, resamples),
             { Proportion: true } when Array.TrueForAll(values, v => v is 0 or 1) => Wilson.Interval((int)values.Sum(), values.Length),
             { IsRatio: true } => Bootstrap.Ratio(values, [.. rows.Select(r => r.Weight)], resamples),
             _ when values.Length == 1 => new Estimate(values[0], values[0], values[0], 1),

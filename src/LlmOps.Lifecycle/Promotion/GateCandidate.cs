@@ -21,6 +21,10 @@ public sealed record GateCandidate(string VariantName, bool? ParityPassed, long 
     public ContaminationFinding? Contamination { get; init; }
     /// <summary>The comparisons behind <see cref="Differences"/>, by metric.</summary>
     public IReadOnlyDictionary<string, MetricComparison> Compared { get; init; } = new Dictionary<string, MetricComparison>();
+    /// <summary>Metric → why it was not compared with the champion although both have it.</summary>
+    public IReadOnlyDictionary<string, string> Incomparable { get; init; } = new Dictionary<string, string>();
+    /// <summary>Task → machine that it was measured on, for times and memory.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Machines { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
     public string? Champion { get; init; }
     /// <summary>From 1: the how-manieth time this candidate is looked at with this policy.</summary>
     public int Look { get; init; } = 1;

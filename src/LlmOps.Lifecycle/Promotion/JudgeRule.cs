@@ -69,6 +69,9 @@ internal static class JudgeRule
         var more = metric.N == 1 ? null : GateNumbers.MoreRows(GateNumbers.Spread(metric), metric.Value - rule.Bound, metric.N, alpha, policy.Power);
         var said = metric.N == 1 ? $"{metric.Name} is {GateNumbers.Number(metric.Value)} {metric.Unit}"
             : $"{metric.Name} is {GateNumbers.Number(metric.Value)} {metric.Unit} ({GateNumbers.Level(alpha)} {GateNumbers.Number(low)} … {GateNumbers.Number(high)}, n = {metric.N})";
+        var task = metric.Name[..Math.Max(0, metric.Name.IndexOf('.', StringComparison.Ordinal))];
+        if (candidate.Machines.TryGetValue(task, out var machines) && machines.Count > 0)
+            said += $", measured on {string.Join(" and ", machines)}";
         return Decided(new(rule, Verdict.CannotTell, "", metric.Value, low, high, p, metric.N) { RowsToDecide = more }, good, bad, said + ".", SpentOr(policy, candidate, $"{said}: the interval holds {GateNumbers.Number(rule.Bound)}{GateNumbers.Needs(more)}."));
     }
 
@@ -77,7 +80,7 @@ internal static class JudgeRule
         if (candidate.Differences is null)
             return [new(rule, Verdict.Pass, "There is no champion yet: only the absolute rules decide.")];
         if (!candidate.Differences.TryGetValue(rule.Metric!, out var difference))
-            return [new(rule, Verdict.CannotTell, $"{rule.Metric} was not measured on the same rows for both.")];
+            return [new(rule, Verdict.CannotTell, candidate.Incomparable.TryGetValue(rule.Metric!, out var why) ? $"{rule.Metric} cannot be compared: {why}." : $"{rule.Metric} was not measured on the same rows for both.")];
         var compared = candidate.Compared.GetValueOrDefault(rule.Metric!);
         if (compared is { Missing.Total: > 0 } && compared.Missing.Total > policy.MaximumMissing * (compared.Missing.Total + difference.N))
             return [new(rule, Verdict.CannotTell, $"{Count(compared.Missing.Total)} rows are not scored for both ({Count(compared.Missing.InA)} are missing of the champion, {Count(compared.Missing.InB)} of the candidate, {Count(compared.Missing.InBoth)} of both), {Count(difference.N)} are. Run the missing rows again.", N: difference.N)];

@@ -35,7 +35,7 @@ public sealed class JudgeRuns(IDbContextFactory<LlmOpsDb> dbs, CompareRuns compa
         var metrics = candidate.Metrics.Select(m => new MeasuredMetric(m.Name, m.Value, m.Low, m.High, m.N, m.Unit, m.HigherIsBetter));
         return new(candidate.Id, baseline?.Id, PromotionGate.Evaluate(document, new GateCandidate(candidate.VariantName, version.ParityPassed, size, [.. metrics], comparison?.Differences.ToDictionary(d => d.Name))
         {
-            Licence = version.Licence, Compared = comparison?.Metrics.ToDictionary(m => m.Difference.Name) ?? [], Champion = baseline is null ? null : "the baseline",
+            Licence = version.Licence, Compared = comparison?.Metrics.ToDictionary(m => m.Difference.Name) ?? [], Incomparable = comparison?.Incomparable ?? new Dictionary<string, string>(), Machines = RunFacts.Parse(candidate.DetailJson).Machines, Champion = baseline is null ? null : "the baseline",
             Contamination = document.Rules.Any(r => r.Kind == PolicyRuleKind.Contamination) ? await FindContamination.FindAsync(db, version, candidate, ct) : null,
         }));
     }

@@ -108,10 +108,17 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         {
             job.Report((index + 0.9) / count, $"{form.Name}: speed and memory in {p.ProbeRepeats} fresh processes");
             var probe = await Task.Run(() => Probe.Run(new ProbeRequest(form.Folder, p.ProbeRepeats), ct), ct);
-            await job.SaveAsync(db => { db.RowScores.AddRange(ProbeRows(run.Id, probe)); return Task.CompletedTask; }, ct);
+            await job.SaveAsync(async db =>
+            {
+                db.RowScores.AddRange(ProbeRows(run.Id, probe));
+                var kept = await db.EvaluationRuns.SingleAsync(r => r.Id == run.Id, ct);
+                kept.DetailJson = RunFacts.WithMachine(kept.DetailJson, RowsOfProbe.Select(t => t.Name), MachineDescription.Here(0));
+            }, ct);
         }
         job.Log($"{form.Name}: measured.");
     }
+
+    private static readonly EvaluationTask[] RowsOfProbe = [EvaluationTasks.Load, EvaluationTasks.FirstToken, EvaluationTasks.Latency, EvaluationTasks.Prefill, EvaluationTasks.Decode, EvaluationTasks.PeakMemory];
 
     /// <summary>All of a probe's samples are saved at once, so the first task's name stands for all of them.</summary>
     private static IEnumerable<RowScore> ProbeRows(Guid run, ProbeReport probe)

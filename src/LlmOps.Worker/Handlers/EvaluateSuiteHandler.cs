@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
@@ -124,8 +125,12 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         var missing = plan.Document.Tasks.Select(t => (t.Name, Count: rows.Count(r => r.Task == t.Measures[0].RowName && r.State == RowState.Missing))).Where(t => t.Count > 0).ToList();
         detail["rows"] = plan.Tasks.Sum(t => t.Rows.Rows.Count);
         detail["missing"] = new JsonObject(missing.Select(t => KeyValuePair.Create<string, JsonNode?>(t.Name, t.Count)));
-        if (plan.Document.Tasks.Where(t => t.Knowledge is not null).ToList() is { Count: > 0 } searched)
-            detail["indexes"] = new JsonObject(searched.Select(t => KeyValuePair.Create<string, JsonNode?>(t.Name, t.Knowledge)));
+        var facts = RunFacts.Of(plan.Document, rows);
+        foreach (var (name, value) in ((string, object)[])[("machines", facts.Machines), ("findings", facts.Findings), ("indexes", facts.Indexes)])
+            if (JsonSerializer.SerializeToNode(value, value.GetType(), Json.Options) is JsonObject { Count: > 0 } found)
+                detail[name] = found;
+            else
+                detail.Remove(name);
         run.DetailJson = detail.ToJsonString();
         run.State = JobState.Succeeded;
         run.EndedAt = now;

@@ -34,6 +34,8 @@ public sealed class SuiteDocumentTests
     [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', relevant: '{{ a }}', metrics: [recall@10]" + Row + " }", "tasks[0].top_k (line 3)", "recall@10 needs a 'top_k' of at least 10")]
     [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', answers: none, metrics: [groundedness]" + Row + " }", "tasks[0].answers (line 3)", "groundedness needs an answer")]
     [InlineData("{ name: t, kind: rag, knowledge: docs/1, question: '{{ q }}', answers: model, metrics: [answered]" + Row + " }", "tasks[0].prompt (line 3)", "needs a 'prompt'")]
+    [InlineData("{ name: t, kind: latency, prompt: '{{ q }}', temperature: 1" + Row + " }", "tasks[0].temperature (line 3)", "leave the temperature out")]
+    [InlineData("{ name: t, kind: safety, prompt: '{{ q }}'" + Row + " }", "tasks[0].harmful (line 3)", "refusal needs 'harmful'")]
     public void Problems_NameFieldAndLine(string task, string path, string message)
     {
         var problems = new List<FieldProblem>();

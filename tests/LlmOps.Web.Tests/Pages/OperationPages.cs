@@ -33,6 +33,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Use<ReadPipelines>(); Use<ReadPipelineRun>(); Use<ReadSchedules>(); Use<ReadJobs>(); Use<ReadWorkers>(); Use<ReadEvaluations>(); Use<ReadRowScores>(); Use<ReadApprovals>();
         Use<ReadDeployments>(); Use<ReadKnowledge>(); Use<ReadTraces>(); Use<ReadAudit>(); Use<VerifyAudit>(); Use<ReadPeople>(); Use<CompareRuns>(); Use<LlmOps.Lifecycle.Evaluation.Suites.StartSuiteRun>(); Use<ResolveRuns>(); Use<ReadPolicies>(); Use<SavePolicy>(); Use<PlanEvaluation>();
         Use<StartPipeline>(); Use<ControlPipeline>(); Use<CancelJobUseCase>(); Use<ManageSchedules>(); Use<FireSchedules>(); Use<ReadIncidents>(); Use<HandleIncident>(); Use<ReadAlerts>(); Use<DecideApproval>(); Use<LlmOps.Lifecycle.Promotion.Attestations.ReadAttestations>(); Use<LlmOps.Lifecycle.Promotion.Attestations.RotateSigningKey>(); Use<WithdrawApproval>(); Use<CommentOnApproval>(); Use<ShiftTraffic>(); Use<GiveFeedback>(); Use<ManagePeople>(); Use<ManageTokens>();
+        Use<ReadNoise>(); Use<LlmOps.Lifecycle.Evaluation.Suites.ReadSuites>(); Use<LlmOps.Lifecycle.Evaluation.Suites.SaveSuite>();
         foreach (var bundle in new[] { "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;
     }

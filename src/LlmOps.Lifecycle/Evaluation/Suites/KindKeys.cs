@@ -10,15 +10,15 @@ internal static class KindKeys
     {
         CodeKind.Name => CodeKind.Read(y, task),
         RagKind.Name => RagKind.Read(y, task),
+        LatencyKind.Name => LatencyKind.Read(y, task),
+        SafetyKind.Name => SafetyKind.Read(y, task),
         _ => task,
     };
 
     public static void Check(YamlReader y, SuiteTask task)
     {
-        if (task.Kind == CodeKind.Name)
-            CodeKind.Check(y, task);
-        else if (task.Kind == RagKind.Name)
-            RagKind.Check(y, task);
+        Action<YamlReader, SuiteTask>? check = task.Kind switch { CodeKind.Name => CodeKind.Check, RagKind.Name => RagKind.Check, LatencyKind.Name => LatencyKind.Check, SafetyKind.Name => SafetyKind.Check, _ => null };
+        check?.Invoke(y, task);
     }
 
     /// <summary>As they were written; a default that nobody wrote is left out.</summary>

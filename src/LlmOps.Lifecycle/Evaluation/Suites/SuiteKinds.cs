@@ -82,6 +82,8 @@ public static class SuiteKinds
         ]),
         CodeKind.Kind,
         RagKind.Kind,
+        LatencyKind.Kind,
+        SafetyKind.Kind,
     ];
 
     public static TaskKind? Find(string? name) => All.FirstOrDefault(k => k.Name == name);

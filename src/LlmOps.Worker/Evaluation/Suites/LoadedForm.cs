@@ -24,6 +24,8 @@ public sealed class LoadedForm(ModelForm form, TaskResources resources) : IDispo
             "generation" => new GenerationMeasure(task, text, Answers(), repeat),
             CodeKind.Name => new CodeMeasure(task, text, Answers(), resources.Programs, repeat),
             RagKind.Name => new RagMeasure(task, text, Answers(), resources.Index(task.Knowledge!), repeat),
+            LatencyKind.Name => new LatencyMeasure(task, text, form),
+            SafetyKind.Name => new SafetyMeasure(task, text, Answers(), repeat),
             _ => throw new InvalidOperationException($"No worker measures tasks of kind '{task.Kind}'."),
         };
     }

@@ -9,21 +9,8 @@ namespace LlmOps.Web.Components.Pages.Suites;
 
 public sealed partial class SuiteEditor
 {
-    private const string Example = """
-        name: capitals
-        description: Capitals of countries
-        tasks:
-          - name: choose
-            kind: multiple-choice
-            prompt: "The capital of {{ country }} is"
-            choices: "{{ choices }}"
-            target: "{{ answer }}"
-            metrics: [accuracy, accuracy_norm]
-            margins: { accuracy: 0.02 }
-            rows:
-              - { country: France, choices: [" Paris", " Rome"], answer: 0 }
-              - { country: Italy, choices: [" Paris", " Rome"], answer: 1 }
-        """;
+    private static readonly string Example = SuiteExamples.Append("name: capitals\ndescription: Capitals of countries\ntasks:", "multiple-choice");
+    private int added;
     private string yaml = "";
     private List<FieldProblem> problems = [];
 
@@ -41,6 +28,15 @@ public sealed partial class SuiteEditor
     {
         (yaml, problems) = (text, []);
         SuiteDocument.TryParse(text, problems);
+    }
+
+    private void Add(string kind)
+    {
+        if (SuiteExamples.Tasks.ContainsKey(kind))
+        {
+            added++; // the list begins anew, so that the same kind can be taken twice
+            Read(SuiteExamples.Append(yaml, kind));
+        }
     }
 
     private async Task SaveAsync()
