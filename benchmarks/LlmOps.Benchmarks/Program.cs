@@ -5,11 +5,14 @@ using LlmOps.Engines.Benchmarking;
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- --filter '*'
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- quantize FOLDER rtn
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- compare sqlite 100000
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- contamination 10000 1000000
 if (Probe.TryMain(args))
     return;
 if (args is [QuantizationScale.Command, var folder, var method])
     QuantizationScale.Run(folder, method);
 else if (args is [ComparisonScale.Command, var provider, var rows])
     await ComparisonScale.RunAsync(provider, int.Parse(rows, System.Globalization.CultureInfo.InvariantCulture));
+else if (args is [ContaminationScale.Command, var evaluation, var training])
+    ContaminationScale.Run(int.Parse(evaluation, System.Globalization.CultureInfo.InvariantCulture), int.Parse(training, System.Globalization.CultureInfo.InvariantCulture));
 else
     BenchmarkSwitcher.FromAssembly(typeof(TextBenchmarks).Assembly).Run(args);

@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
@@ -54,6 +55,9 @@ public static class LifecycleSetup
         services.AddSingleton<SaveSuite>();
         services.AddSingleton<StartSuiteRun>();
         services.AddSingleton<ReadSuites>();
+        services.AddSingleton<ReadContamination>();
+        services.AddSingleton<CheckContamination>();
+        services.AddSingleton<StartContaminationCheck>();
         services.AddSingleton<GatherEvidence>();
         services.AddSingleton<RequestPromotion>();
         services.AddSingleton<RequestRollback>();

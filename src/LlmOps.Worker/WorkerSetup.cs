@@ -26,6 +26,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, SearchVariantHandler>();
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, EvaluateSuiteHandler>();
+        services.AddSingleton<IJobHandler, CheckContaminationHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
         services.AddSingleton<IJobHandler, CompareRunsHandler>();
         services.AddSingleton<IJobHandler, BuildIndexHandler>();

@@ -13,6 +13,13 @@ internal static partial class RunDetail
         return [.. Texts(document.RootElement).Where(t => KeyPattern().IsMatch(t)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>Most rows of each task that the run took; 0 when it took all, or did not say.</summary>
+    public static int MaxRows(string datasetsJson)
+    {
+        using var document = JsonDocument.Parse(datasetsJson);
+        return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("max_rows", out var most) && most.TryGetInt32(out var rows) ? rows : 0;
+    }
+
     /// <summary>What the run cost, US dollars; null when nothing was paid or recorded.</summary>
     public static double? Cost(string? detailJson)
     {

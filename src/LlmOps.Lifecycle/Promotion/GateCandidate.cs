@@ -8,7 +8,15 @@ public sealed record MeasuredMetric(string Name, double Value, double Low, doubl
 /// <summary>What is known about evaluation rows in the training data of the version.</summary>
 /// <param name="Rows">Rows that are the same or nearly the same.</param>
 /// <param name="Unchecked">Pairs of datasets that were never compared.</param>
-public sealed record ContaminationFinding(int Rows, IReadOnlyList<string> Unchecked);
+public sealed record ContaminationFinding(int Rows, IReadOnlyList<string> Unchecked)
+{
+    /// <summary>Of the rows, those that are there word by word.</summary>
+    public int Exact { get; init; }
+    /// <summary>Rows of the evaluation that were compared.</summary>
+    public int Compared { get; init; }
+    /// <summary>The worst of the rows, in words.</summary>
+    public IReadOnlyList<string> Named { get; init; } = [];
+}
 
 /// <param name="Differences">
 /// Candidate minus champion, paired on the same rows, with interval; null without a champion. Empty means that there is a champion but no

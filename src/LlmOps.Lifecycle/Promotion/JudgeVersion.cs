@@ -59,7 +59,7 @@ public sealed class JudgeVersion(IDbContextFactory<LlmOpsDb> dbs, CompareRuns co
             var candidate = new GateCandidate(run.VariantName, version.ParityPassed, variants[run.VariantName].SizeBytes, Measured(run), comparison?.Differences.ToDictionary(d => d.Name))
             {
                 Licence = version.Licence, Compared = comparison?.Metrics.ToDictionary(m => m.Difference.Name) ?? [], Incomparable = comparison?.Incomparable ?? new Dictionary<string, string>(), Machines = RunFacts.Parse(run.DetailJson).Machines, Champion = other is null ? null : question.Champion,
-                Contamination = document.Rules.Any(r => r.Kind == PolicyRuleKind.Contamination) ? await FindContamination.FindAsync(db, version, run, ct) : null,
+                Contamination = document.Rules.Any(r => r.Kind == PolicyRuleKind.Contamination) ? await FindContamination.FindAsync(db, run, ct) : null,
                 Look = await LookAsync(db, policy, version, run, ct),
             };
             judged.Add(new(run, other, candidate, PromotionGate.Evaluate(document, candidate)));

@@ -19,7 +19,7 @@ public static class PromotionGate
 
     /// <summary>Why this is no rule, or null when it is one.</summary>
     public static string? Problem(string rule) => RuleLine.TryParse(rule) is null
-        ? $"'{rule}' is no gate rule. Write 'task.metric >= number', 'task.metric no-worse-than champion by number' or 'parity passed'."
+        ? $"'{rule}' is no gate rule. Write 'task.metric >= number', 'task.metric no-worse-than champion by number', 'parity passed' or 'contamination zero'."
         : null;
 
     public static GateOutcome Evaluate(IReadOnlyList<string> rules, GateCandidate candidate)

@@ -11,6 +11,8 @@ public static partial class RuleLine
         var trimmed = text.Trim();
         if (trimmed == "parity passed")
             return new(PolicyRuleKind.Parity) { Written = trimmed };
+        if (trimmed == "contamination zero")
+            return new(PolicyRuleKind.Contamination) { Written = trimmed };
         var absolute = AbsolutePattern().Match(trimmed);
         if (absolute.Success)
             return Bound(absolute.Groups[3].Value) is { } bound ? new(PolicyRuleKind.Threshold, absolute.Groups[1].Value, absolute.Groups[2].Value, bound) { Written = trimmed } : null;

@@ -1,6 +1,5 @@
-using System.Security.Cryptography;
-using System.Text;
 using LlmOps.Engines.Text;
+using LlmOps.Lifecycle.Evaluation;
 
 namespace LlmOps.Worker.Evaluation;
 
@@ -20,14 +19,14 @@ public sealed record HeldOutRows(IReadOnlyList<KeyedRow<CorpusText>> Corpus, IRe
     public int Count => Corpus.Count + Definitions.Count + Questions.Count + Preferences.Count;
 
     public static HeldOutRows Of(IEnumerable<CorpusText> corpus, IReadOnlyCollection<PromptCompletion> instructions, IEnumerable<PreferenceExample> preferences, int max) => new(
-        Pick(corpus, r => r.Text, max),
-        Pick(instructions.Where(r => !IsShort(r)), r => $"{r.Prompt}\n{r.Completion}", max),
-        Pick(instructions.Where(IsShort), r => $"{r.Prompt}\n{r.Completion}", max),
-        Pick(preferences, r => $"{r.Prompt}\n{r.Chosen}\n{r.Rejected}", max));
+        Pick(corpus, r => RowKeys.OfText(r.Text), max),
+        Pick(instructions.Where(r => !IsShort(r)), r => RowKeys.OfInstruction(r.Prompt, r.Completion), max),
+        Pick(instructions.Where(IsShort), r => RowKeys.OfInstruction(r.Prompt, r.Completion), max),
+        Pick(preferences, r => RowKeys.OfPreference(r.Prompt, r.Chosen, r.Rejected), max));
 
     private static bool IsShort(PromptCompletion row) => row.Completion.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length <= ShortAnswerWords;
 
-    private static List<KeyedRow<T>> Pick<T>(IEnumerable<T> rows, Func<T, string> content, int max) =>
-        [.. rows.Select(r => new KeyedRow<T>(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content(r))))[..16], r))
+    private static List<KeyedRow<T>> Pick<T>(IEnumerable<T> rows, Func<T, string> key, int max) =>
+        [.. rows.Select(r => new KeyedRow<T>(key(r), r))
             .DistinctBy(r => r.Key).OrderBy(r => r.Key, StringComparer.Ordinal).Take(max)];
 }

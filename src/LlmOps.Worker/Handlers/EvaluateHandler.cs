@@ -7,6 +7,7 @@ using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
@@ -21,7 +22,7 @@ namespace LlmOps.Worker.Handlers;
 /// Measures each form of a version. Rows are stored as each task finishes; a job that was killed goes on with the tasks that are
 /// missing and never adds a row twice.
 /// </summary>
-public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints) : IJobHandler
+public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts, CheckContamination contamination, Hints hints) : IJobHandler
 {
     public string Kind => "evaluate";
 
@@ -39,10 +40,11 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             await MeasureAsync(job, run, form, rows, p, done.Count, forms.Count, ct);
             done.Add(run.Id);
         }
+        var statements = await contamination.OfRunsAsync(done, job.Report, ct);
         await job.CompleteAsync(async kept =>
         {
             foreach (var id in done)
-                await FinishAsync(kept, id, p, job.Time.GetUtcNow(), ct);
+                await FinishAsync(kept, id, p, statements[id], job.Time.GetUtcNow(), ct);
             return new() { ["version"] = p.Version, ["runs"] = string.Join(',', done) };
         }, ct);
         await hints.ChangedAsync(Areas.Evaluation, Guid.Empty);
@@ -71,7 +73,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             db.EvaluationRuns.Add(run = new EvaluationRun
             {
                 SuiteId = suite.Id, VersionId = version.Id, VariantName = form.Name, State = JobState.Running, JobId = job.JobId, StartedAt = job.Time.GetUtcNow(), CreatedBy = job.Actor.Name,
-                DatasetsJson = Json.Write(new { p.Corpus, p.Instructions, p.Preferences, rows = rows.Count }),
+                DatasetsJson = Json.Write(new { p.Corpus, p.Instructions, p.Preferences, rows = rows.Count, p.MaxRows }),
             });
         }, ct);
         return run!;
@@ -129,12 +131,13 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             .. Rows(EvaluationTasks.Prefill, probe.PrefillTokensPerSecond), .. Rows(EvaluationTasks.Decode, probe.DecodeTokensPerSecond), .. Rows(EvaluationTasks.PeakMemory, probe.PeakMemoryBytes)];
     }
 
-    private static async Task FinishAsync(LlmOpsDb db, Guid id, EvaluateParameters p, DateTimeOffset now, CancellationToken ct)
+    private static async Task FinishAsync(LlmOpsDb db, Guid id, EvaluateParameters p, ContaminationStatement contamination, DateTimeOffset now, CancellationToken ct)
     {
         var run = await db.EvaluationRuns.SingleAsync(r => r.Id == id, ct);
         var rows = await db.RowScores.AsNoTracking().Where(r => r.EvaluationRunId == id).ToListAsync(ct);
         await db.EvaluationMetrics.Where(m => m.EvaluationRunId == id).ExecuteDeleteAsync(ct);
         db.EvaluationMetrics.AddRange(SummariseRows.Summarise(id, rows, p.BootstrapResamples));
+        RunStatement.Write(run, contamination);
         run.State = JobState.Succeeded;
         run.EndedAt = now;
         await PackColumns.AddAsync(db, run, now, ct);

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
@@ -20,7 +21,7 @@ namespace LlmOps.Worker.Handlers;
 /// Runs a suite on each form of a version, as often as asked. Rows are stored as they finish; a job that was killed, cancelled or retried measures the rows that are
 /// not there and no other. A row that cannot be measured is missing with its reason, and has no part in any number.
 /// </summary>
-public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artifacts, Hints hints, WorkerSettings settings) : IJobHandler
+public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artifacts, CheckContamination contamination, Hints hints, WorkerSettings settings) : IJobHandler
 {
     private sealed record Plan(SuiteVersion Suite, SuiteDocument Document, ModelVersion Version, IReadOnlyList<(SuiteTask Task, SuiteRows Rows)> Tasks, EvaluateSuiteParameters Parameters);
 
@@ -43,10 +44,11 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
                     await MeasureAsync(job, plan, run, form, loaded, done.Count, forms.Count * p.Repeats, ct);
                     done.Add(run.Id);
                 }
+        var statements = await contamination.OfRunsAsync(done, job.Report, ct);
         await job.CompleteAsync(async kept =>
         {
             foreach (var id in done)
-                await FinishAsync(kept, id, plan, job.Time.GetUtcNow(), ct);
+                await FinishAsync(kept, id, plan, statements[id], job.Time.GetUtcNow(), ct);
             return new() { ["version"] = p.Version, ["runs"] = string.Join(',', done) };
         }, ct);
         await hints.ChangedAsync(Areas.Evaluation, Guid.Empty);
@@ -113,7 +115,7 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         job.Log($"{form.Name}: measured.");
     }
 
-    private static async Task FinishAsync(LlmOpsDb db, Guid id, Plan plan, DateTimeOffset now, CancellationToken ct)
+    private static async Task FinishAsync(LlmOpsDb db, Guid id, Plan plan, ContaminationStatement contamination, DateTimeOffset now, CancellationToken ct)
     {
         var run = await db.EvaluationRuns.SingleAsync(r => r.Id == id, ct);
         // Without the texts: there may be very many rows.
@@ -132,6 +134,7 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
             else
                 detail.Remove(name);
         run.DetailJson = detail.ToJsonString();
+        RunStatement.Write(run, contamination);
         run.State = JobState.Succeeded;
         run.EndedAt = now;
         await PackColumns.AddAsync(db, run, now, ct);

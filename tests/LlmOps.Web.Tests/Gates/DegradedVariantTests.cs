@@ -84,7 +84,7 @@ public sealed class DegradedVariantTests : IAsyncLifetime
     {
         var suite = $"taste-{rows}";
         foreach (var version in new[] { "tiny-lm/1", "tiny-lm/2" })
-            await RunAsync(new EvaluateHandler(new DatasetFiles(product.Artifacts), product.Artifacts, product.Get<Hints>()), "evaluate",
+            await RunAsync(new EvaluateHandler(new DatasetFiles(product.Artifacts), product.Artifacts, product.Get<LlmOps.Lifecycle.Evaluation.Contamination.CheckContamination>(), product.Get<Hints>()), "evaluate",
                 new EvaluateParameters { Version = version, Suite = suite, Preferences = "taste/1", MaxRows = rows, ProbeRepeats = 0, BootstrapResamples = 500 });
         var job = await RunAsync(new GateHandler(product.Get<JudgeVersion>()), "gate", new GateParameters { Version = "tiny-lm/2", Suite = suite, Policy = "release/1" });
         return await product.ReadAsync(db => db.GateDecisions.Where(d => d.JobId == job.Id).OrderBy(d => d.VariantName).ToListAsync());

@@ -31,6 +31,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Services.AddSingleton<TimeProvider>(Product.Clock);
         Services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Data:Folder"] = Product.Folder }).Build());
         Use<ReadPipelines>(); Use<ReadPipelineRun>(); Use<ReadSchedules>(); Use<ReadJobs>(); Use<ReadWorkers>(); Use<ReadEvaluations>(); Use<ReadRowScores>(); Use<ReadApprovals>();
+        Use<LlmOps.Lifecycle.Evaluation.Contamination.ReadContamination>(); Use<LlmOps.Lifecycle.Evaluation.Contamination.StartContaminationCheck>(); Use<ReadNoise>();
         Use<ReadDeployments>(); Use<ReadKnowledge>(); Use<ReadTraces>(); Use<ReadAudit>(); Use<VerifyAudit>(); Use<ReadPeople>(); Use<CompareRuns>(); Use<LlmOps.Lifecycle.Evaluation.Suites.StartSuiteRun>(); Use<ResolveRuns>(); Use<ReadPolicies>(); Use<SavePolicy>(); Use<PlanEvaluation>();
         Use<StartPipeline>(); Use<ControlPipeline>(); Use<CancelJobUseCase>(); Use<ManageSchedules>(); Use<FireSchedules>(); Use<ReadIncidents>(); Use<HandleIncident>(); Use<ReadAlerts>(); Use<DecideApproval>(); Use<LlmOps.Lifecycle.Promotion.Attestations.ReadAttestations>(); Use<LlmOps.Lifecycle.Promotion.Attestations.RotateSigningKey>(); Use<WithdrawApproval>(); Use<CommentOnApproval>(); Use<ShiftTraffic>(); Use<GiveFeedback>(); Use<ManagePeople>(); Use<ManageTokens>();
         Use<ReadNoise>(); Use<LlmOps.Lifecycle.Evaluation.Suites.ReadSuites>(); Use<LlmOps.Lifecycle.Evaluation.Suites.SaveSuite>();

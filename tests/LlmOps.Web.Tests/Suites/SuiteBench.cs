@@ -3,6 +3,7 @@ using LlmOps.Engines.Onnx;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
@@ -56,7 +57,7 @@ public sealed class SuiteBench : IAsyncDisposable
         var job = await Product.ClaimAsync();
         Assert.Equal(jobId, job.Id);
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build();
-        var handler = new EvaluateSuiteHandler(new DatasetFiles(Product.Artifacts), Product.Artifacts, Product.Get<Hints>(), WorkerSettings.From(configuration));
+        var handler = new EvaluateSuiteHandler(new DatasetFiles(Product.Artifacts), Product.Artifacts, Product.Get<CheckContamination>(), Product.Get<Hints>(), WorkerSettings.From(configuration));
         await handler.RunAsync(Product.Context(job), default);
         return await Product.ReadAsync(db => db.EvaluationRuns.AsNoTracking().Include(r => r.Metrics).Where(r => r.JobId == jobId).OrderBy(r => r.VariantName).ThenBy(r => r.Repeat).ToListAsync());
     }

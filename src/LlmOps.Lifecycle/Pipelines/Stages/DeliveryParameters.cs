@@ -86,6 +86,26 @@ public sealed record GateParameters : StageParameters
     }
 }
 
+public sealed record CheckContaminationParameters : StageParameters
+{
+    [Field("Evaluation runs whose rows are looked for in the training data of their versions: the output \"runs\" of an evaluate stage, or ids separated by commas.", Reference = true)]
+    public string Runs { get; init; } = "";
+    [Field("In place of runs: a dataset version whose held-out rows are looked for.", Reference = true)]
+    public string Dataset { get; init; } = "";
+    [Field("In place of runs: a suite version whose rows are looked for.", Reference = true)]
+    public string Suite { get; init; } = "";
+    [Field("With a dataset or a suite: the model version whose training data, ancestors included, is looked through; empty for all that any version was trained on.", Reference = true)]
+    public string Version { get; init; } = "";
+
+    public override IEnumerable<FieldProblem> Problems()
+    {
+        if (new[] { Runs, Dataset, Suite }.Count(v => v.Length > 0) != 1)
+            yield return new("runs", "give runs, a dataset or a suite, one of the three.");
+        else if (Runs.Length > 0 && Version.Length > 0)
+            yield return new("version", "runs have a version of their own: leave it out.");
+    }
+}
+
 public sealed record CompareRunsParameters : StageParameters
 {
     [Field("Evaluation run that is judged.", Required = true, Reference = true)]

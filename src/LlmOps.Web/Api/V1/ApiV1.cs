@@ -18,6 +18,7 @@ public static class ApiV1
         v1.MapSchedules();
         v1.MapEvaluations();
         v1.MapSuites();
+        v1.MapContamination();
         v1.MapGates();
         v1.MapPromotion();
         v1.MapAttestations();

@@ -1,9 +1,8 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Evaluation.Suites;
 
 namespace LlmOps.Worker.Evaluation.Suites;
@@ -26,7 +25,7 @@ public sealed record SuiteRows(IReadOnlyList<SuiteRow> Rows, IReadOnlyList<JsonE
     }
 
     private static List<SuiteRow> Pick(SuiteTask task, IEnumerable<JsonElement> rows) =>
-        [.. rows.Select(r => new SuiteRow(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(r, Json.Options))))[..16], r, Field(r, task.Slice), Field(r, task.Cluster)))
+        [.. rows.Select(r => new SuiteRow(RowKeys.Of(r), r, Field(r, task.Slice), Field(r, task.Cluster)))
             .DistinctBy(r => r.Key).OrderBy(r => r.Key, StringComparer.Ordinal).Take(task.Limit == 0 ? int.MaxValue : task.Limit)];
 
     private static string? Field(JsonElement row, string name) => name.Length > 0 && row.ValueKind == JsonValueKind.Object && row.TryGetProperty(name, out var value) ? value.ToString() : null;
