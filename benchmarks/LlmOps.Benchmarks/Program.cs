@@ -6,6 +6,7 @@ using LlmOps.Engines.Benchmarking;
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- quantize FOLDER rtn
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- compare sqlite 100000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- contamination 10000 1000000
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- overhead 4000
 if (Probe.TryMain(args))
     return;
 if (args is [QuantizationScale.Command, var folder, var method])
@@ -14,5 +15,7 @@ else if (args is [ComparisonScale.Command, var provider, var rows])
     await ComparisonScale.RunAsync(provider, int.Parse(rows, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [ContaminationScale.Command, var evaluation, var training])
     ContaminationScale.Run(int.Parse(evaluation, System.Globalization.CultureInfo.InvariantCulture), int.Parse(training, System.Globalization.CultureInfo.InvariantCulture));
+else if (args is [EvaluationOverhead.Command, var count])
+    await EvaluationOverhead.RunAsync(int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
 else
     BenchmarkSwitcher.FromAssembly(typeof(TextBenchmarks).Assembly).Run(args);
