@@ -31,8 +31,9 @@ public sealed record OpProfile(int Runs = 5, SessionSettings? Settings = null)
         {
             using (var session = GraphSession.Open(model, Settings, options =>
             {
-                options.EnableProfiling = true;
+                // The prefix first: switching on reads it, and otherwise the file lands in the folder the process was started in.
                 options.ProfileOutputPathPrefix = prefix;
+                options.EnableProfiling = true;
             }))
             {
                 for (var i = 0; i <= Runs; i++)

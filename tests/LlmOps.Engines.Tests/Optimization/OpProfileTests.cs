@@ -35,5 +35,6 @@ public sealed class OpProfileTests(ExportedModels models)
         Assert.Contains("large", report.ByNode[0].Name, StringComparison.Ordinal);
         Assert.True(report.ByNode[0].Share > 0.5);
         Assert.Empty(Directory.EnumerateFiles(Path.GetTempPath(), "llmops-profile-*"));
+        Assert.Empty(Directory.EnumerateFiles(Environment.CurrentDirectory, "onnxruntime_profile*"));
     }
 }
