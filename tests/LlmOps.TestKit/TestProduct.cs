@@ -37,6 +37,8 @@ public sealed partial class TestProduct : IAsyncDisposable
     public string Folder { get; }
     public TestClock Clock { get; } = new();
     public DatabaseProvider Provider => database.Provider;
+    /// <summary>The environment in which a process of the product works on the same records.</summary>
+    public Dictionary<string, string> ProcessSettings => database.Settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value!).Concat([new("Data__Folder", Folder)]).ToDictionary();
     public IDbContextFactory<LlmOpsDb> Dbs => Get<IDbContextFactory<LlmOpsDb>>();
     public ArtifactStore Artifacts => Get<ArtifactStore>();
 

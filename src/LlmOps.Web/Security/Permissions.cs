@@ -29,10 +29,12 @@ public static class Permissions
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
         foreach (var permission in Enum.GetValues<Permission>())
             authorization.AddPolicy(Policy + permission, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().May(permission)));
+        authorization.AddPolicy(SignersPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().May(Permission.Approve) || c.User.Identity?.AuthenticationType != TokenAuthentication.Scheme));
         authorization.AddPolicy(ChangesPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().Permissions.Any(x => x != Permission.Read)));
     }
 
     private const string ChangesPolicy = "may-change-something";
+    private const string SignersPolicy = "may-sign";
 
     /// <summary>Checked before the body is read: somebody without the permission learns nothing about what the request would have done.</summary>
     public static T RequirePermission<T>(this T endpoints, Permission permission) where T : IEndpointConventionBuilder =>
@@ -40,6 +42,9 @@ public static class Permissions
 
     /// <summary>For what belongs to the actor alone: anybody but a mere reader.</summary>
     public static T RequireMoreThanRead<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(ChangesPolicy);
+
+    /// <summary>Who may approve, and a person at a keyboard in whose hands somebody put it; whether they did, the use case finds out. A token never signs in another's place.</summary>
+    public static T RequireSigner<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(SignersPolicy);
 
     /// <summary>Every endpoint of the group that asks for no permission of its own asks for reading.</summary>
     public static void RequireReadByDefault(this IEndpointConventionBuilder group) => group.Finally(endpoint =>

@@ -20,17 +20,17 @@ public static class PromotionApi
         {
             await decide.ApproveAsync(id, body.Comment ?? "", body.EvidenceDigest, user.ToActor(), ct);
             return Results.NoContent();
-        }).RequirePermission(Permission.Approve).WithSummary("Signs the evidence; the last signature that is needed moves the alias. Not for the one who asked.");
+        }).RequireSigner().WithSummary("Signs the evidence; the last signature that is needed moves the alias. Not for the one who asked.");
         approvals.MapPost("/{id:guid}/reject", async (Guid id, DecisionRequest body, DecideApproval decide, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await decide.RejectAsync(id, body.Comment ?? "", user.ToActor(), ct);
             return Results.NoContent();
-        }).RequirePermission(Permission.Approve).WithSummary("Rejects, with a comment.");
+        }).RequireSigner().WithSummary("Rejects, with a comment.");
         approvals.MapPost("/{id:guid}/withdraw", async (Guid id, DecisionRequest body, WithdrawApproval withdraw, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await withdraw.WithdrawAsync(id, body.Comment ?? "", user.ToActor(), ct);
             return Results.NoContent();
-        }).RequirePermission(Permission.WriteModels).WithSummary("Takes a request back. Only for the one who asked.");
+        }).RequireMoreThanRead().WithSummary("Takes a request back. Only for the one who asked.");
         approvals.MapPost("/{id:guid}/comments", async (Guid id, CommentRequest body, CommentOnApproval comment, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await comment.CommentAsync(id, body.Text, user.ToActor(), ct);
@@ -38,7 +38,7 @@ public static class PromotionApi
         }).RequirePermission(Permission.Annotate).WithSummary("Says something without deciding.");
         v1.MapPost("/promotions", async (PromotionRequest body, RequestPromotion promote, ClaimsPrincipal user, CancellationToken ct) =>
             Created(await promote.RequestAsync(new PromotionOrder(body.Version, body.Variant, body.Alias, body.Kind, body.Reason), user.ToActor(), ct)))
-            .RequirePermission(Permission.WriteModels).WithTags("Promotion").WithSummary("Asks for an alias to move to a variant of a version.");
+            .RequireMoreThanRead().WithTags("Promotion").WithSummary("Asks for an alias to move to a variant of a version. Engineers ask; for an override, whoever may approve.");
         v1.MapPost("/rollbacks", async (RollbackRequest body, RequestRollback rollback, ClaimsPrincipal user, CancellationToken ct) =>
             Created(await rollback.RequestAsync(body.Model, body.Alias, body.Reason, user.ToActor(), ct)))
             .RequirePermission(Permission.Annotate).WithTags("Promotion").WithSummary("Asks for an alias to go back to what it held before. One approval moves it.");
