@@ -107,7 +107,7 @@ public sealed class ScreenshotTests
             ("dataset-version", $"/datasets/{datasets[0].Dataset!.Name}/1"), ("preference", $"/datasets/{preference}/1/prefer"), ("experiments", "/experiments"),
             ("experiment", $"/experiments/{experiment}"), ("run", $"/runs/{runs[0]}"), ("runs-compare", $"/runs/compare?ids={string.Join(',', runs.Take(3))}"), ("pipelines", "/pipelines"),
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
-            ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"),
+            ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"), ("approval-statement", $"/approvals/{approval}#statement"),
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
             ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("settings-keys", "/settings?tab=keys"), ("model-aliases", $"/models/{model}?tab=aliases"), ("version-card", $"/models/{model}/3?tab=card"), ("search", "/"),
         ];

@@ -34,6 +34,8 @@ public sealed class AttestationPageTests : OperationPages
         var page = Open<ApprovalPage>(Product.Victor, "/", p => p.Add(x => x.Id, request.Id));
         page.WaitForAssertion(() => Assert.Contains("The records are not as they were signed", page.Find("#statement [role=alert]").TextContent, StringComparison.Ordinal));
         Assert.Contains("The evidence bundle was changed", page.Find("#statement li").TextContent, StringComparison.Ordinal);
+        // Also at the top, where nobody can miss it.
+        Assert.Contains("Changed after it was signed", page.FindAll("[role=alert]")[0].TextContent, StringComparison.Ordinal);
     }
 
     [Fact]

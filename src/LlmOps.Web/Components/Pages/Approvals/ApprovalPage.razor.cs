@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Promotion.Attestations;
 using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Approvals;
@@ -9,9 +10,11 @@ public sealed partial class ApprovalPage
 {
     private ApprovalDetail? detail;
     private SigningRight? right;
+    private AttestationDetail? statement;
     private string comment = "";
 
     [Inject] private ReadApprovals Approvals { get; set; } = null!;
+    [Inject] private ReadAttestations Attestations { get; set; } = null!;
     [Inject] private DecideApproval Decide { get; set; } = null!;
     [Inject] private WithdrawApproval Withdrawal { get; set; } = null!;
     [Inject] private CommentOnApproval Comments { get; set; } = null!;
@@ -33,6 +36,7 @@ public sealed partial class ApprovalPage
     private async Task ReadAsync()
     {
         detail = await Approvals.GetAsync(Id);
+        statement = detail.Request.State == ApprovalState.Approved ? await Attestations.FindAsync(Id) : null;
         right = await Approvals.RightAsync(detail.Request, Actor, Clock.GetUtcNow());
     }
 

@@ -7,19 +7,7 @@ namespace LlmOps.Web.Components.Pages.Approvals;
 /// <summary>What the server signed about a promotion, whether the records still agree, and what to take along.</summary>
 public sealed partial class AttestationView
 {
-    private AttestationDetail? found;
-    private bool isRead;
-
-    [Inject] private ReadAttestations Attestations { get; set; } = null!;
-
-    [Parameter, EditorRequired] public Guid ApprovalId { get; set; }
-    [Parameter, EditorRequired] public ApprovalState State { get; set; }
-
-    private bool IsApproved => State == ApprovalState.Approved;
-
-    protected override async Task OnParametersSetAsync()
-    {
-        found = IsApproved ? await Attestations.FindAsync(ApprovalId) : null;
-        isRead = true;
-    }
+    [Parameter, EditorRequired] public ApprovalRequest Request { get; set; } = null!;
+    /// <summary>Null when nothing was signed.</summary>
+    [Parameter] public AttestationDetail? Found { get; set; }
 }
