@@ -119,12 +119,19 @@ internal static class SuiteCommands
     private static async Task PrintNoiseAsync(ReadNoise read, LlmOpsDb db, Guid job, CancellationToken ct)
     {
         var table = new Table().Border(TableBorder.Rounded).Title("Noise floor: two single runs of one model differ by less in 95 of 100 cases").AddColumns("Variant", "Metric", "Mean of the repeats", "95 % interval", "sd", "Noise floor", "rows that moved");
+        var still = new List<string>();
         foreach (var run in await db.EvaluationRuns.Where(r => r.JobId == job && r.Repeat == 0).OrderBy(r => r.VariantName).Select(r => r.Id).ToListAsync(ct))
             if (await read.OfRunAsync(run, ct) is { } noise)
-                foreach (var m in noise.Metrics)
+            {
+                still.AddRange(noise.Metrics.Where(m => m.Floor == 0).Select(m => m.Name));
+                foreach (var m in noise.Metrics.Where(m => m.Floor > 0))
                     table.AddRow(noise.Variant.EscapeMarkup(), m.Name.EscapeMarkup(), FormattableString.Invariant($"{m.Mean:0.0000}"), FormattableString.Invariant($"{m.Low:0.0000} – {m.High:0.0000}"), FormattableString.Invariant($"{m.Sd:0.0000}"),
                         FormattableString.Invariant($"{m.Floor:0.0000} {m.Unit}").EscapeMarkup(), FormattableString.Invariant($"{m.FlippedShare:0.0 %}"));
-        AnsiConsole.Write(table);
+            }
+        if (table.Rows.Count > 0)
+            AnsiConsole.Write(table);
+        if (still.Distinct().ToList() is { Count: > 0 } same)
+            AnsiConsole.MarkupLineInterpolated($"The same in all repeats: {string.Join(", ", same)}.");
     }
 
     private static async Task<int> SaveAsync(string yaml, string? data, CancellationToken ct)

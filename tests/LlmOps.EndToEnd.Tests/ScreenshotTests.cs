@@ -49,6 +49,8 @@ public sealed class ScreenshotTests
                     await page.Keyboard.PressAsync("Control+k");
                     await page.Keyboard.TypeAsync("quick");
                 }
+                if (name == "suite-evaluate")
+                    await page.GetByRole(AriaRole.Button, new() { Name = "Evaluate…" }).ClickAsync();
                 // Charts draw and tables fill after the network is quiet; a picture has nothing to wait for.
                 await page.WaitForTimeoutAsync(900);
                 await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
@@ -112,7 +114,9 @@ public sealed class ScreenshotTests
             ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("settings-keys", "/settings?tab=keys"), ("model-aliases", $"/models/{model}?tab=aliases"), ("version-card", $"/models/{model}/3?tab=card"), ("search", "/"),
         ];
         foreach (var suite in await db.EvaluationSuites.Where(x => db.SuiteVersions.Any(v => v.SuiteId == x.Id)).Select(x => x.Name).Take(1).ToListAsync())
-            pages.Add(("suite", $"/suites/{suite}"));
+            pages.AddRange([("suite", $"/suites/{suite}"), ("suite-noise", $"/suites/{suite}?tab=noise"), ("suite-evaluate", $"/suites/{suite}")]);
+        if (await db.EvaluationRuns.Where(r => r.SuiteVersionId != null).OrderByDescending(r => r.StartedAt).Select(r => r.Id).Take(2).ToListAsync() is [var newest, var before])
+            pages.AddRange([("evaluation-findings", $"/evaluations/{newest}?tab=findings"), ("evaluation-rows", $"/evaluations/{newest}?tab=rows"), ("evaluation-noise", $"/evaluations/{newest}?tab=noise"), ("evaluations-noise", $"/evaluations/compare?a={before}&b={newest}")]);
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("gate", $"/gates/{policy}"));
         return pages;

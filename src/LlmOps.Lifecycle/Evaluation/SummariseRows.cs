@@ -6,6 +6,9 @@ namespace LlmOps.Lifecycle.Evaluation;
 /// <summary>Turns stored rows into numbers with intervals. There is no other way for a number to come about.</summary>
 public static class SummariseRows
 {
+    /// <summary>Rows drawn and sorted for one quantile's interval; with very many rows fewer resamples give the same digits.</summary>
+    private const int MostDraws = 50_000_000, FewestResamples = 200;
+
     /// <param name="tasks">What the run measured; null for the built-in tasks.</param>
     public static IReadOnlyList<EvaluationMetric> Summarise(Guid runId, IEnumerable<RowScore> rows, int resamples, IReadOnlyList<EvaluationTask>? tasks = null) =>
         [.. rows.Where(r => r.State == RowState.Scored).GroupBy(r => r.Task)
@@ -17,7 +20,7 @@ public static class SummariseRows
         var estimate = task switch
         {
             { CorpusMetric: not null } => CorpusMetrics.Summarise(task, rows, resamples),
-            { Quantile: { } level } => Quantiles.Interval(values, level, resamples),
+            { Quantile: { } level } => Quantiles.Interval(values, level, Math.Clamp(MostDraws / values.Length, FewestResamples, Math.Max(FewestResamples, resamples))),
             { Proportion: true } when Array.TrueForAll(values, v => v is 0 or 1) => Wilson.Interval((int)values.Sum(), values.Length),
             { IsRatio: true } => Bootstrap.Ratio(values, [.. rows.Select(r => r.Weight)], resamples),
             _ when values.Length == 1 => new Estimate(values[0], values[0], values[0], 1),

@@ -41,6 +41,7 @@ public sealed class ImportSuiteTests
     [Theory]
     [InlineData("doc_to_text: !function utils.text", "!function calls Python code")]
     [InlineData("doc_to_text: q\nprocess_results: x", "process_results is Python code")]
+    [InlineData("doc_to_text: q\nunsafe_code: true", "write a task of kind 'code'")]
     [InlineData("doc_to_text: q\nfilter_list: [{ name: strict }]", "filters change answers")]
     [InlineData("doc_to_text: q\ninclude: _base.yaml", "another file is included")]
     [InlineData("doc_to_text: q\nmetric_list: [{ metric: acc_mutual_info }]", "'acc_mutual_info' of multiple_choice is not supported")]
@@ -72,6 +73,7 @@ public sealed class ImportSuiteTests
 
     [Theory]
     [InlineData("{ type: javascript, value: 'output.length' }", "javascript is code")]
+    [InlineData("{ type: python, value: 'len(output) > 1' }", "use is-json or contains-json")]
     [InlineData("{ type: llm-rubric, value: polite }", "llm-rubric asks a judge")]
     [InlineData("{ type: cost, threshold: 1 }", "a model that runs here has no price")]
     [InlineData("{ type: similar, value: x }", "'similar' is not supported. Supported: equals")]

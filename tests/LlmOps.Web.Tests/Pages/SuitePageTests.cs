@@ -95,6 +95,7 @@ public sealed class SuitePageTests : OperationPages
         var page = Open<CompareEvaluations>(Product.Victor, $"/evaluations/compare?a={runs[2].Id}&b={runs[0].Id}");
         page.WaitForAssertion(() => Assert.Contains("write: exact match: −5 points", page.Find("section[data-noise]").TextContent, StringComparison.Ordinal));
         Assert.Contains("speed: latency – measured on different machines (a laptop; a server)", page.Find("[data-incomparable]").TextContent, StringComparison.Ordinal);
+        Assert.Contains("No difference between", page.Find(".verdict").TextContent, StringComparison.Ordinal);
         Assert.Contains("not compared, see above", page.Find(".compare-table").TextContent, StringComparison.Ordinal);
         var unknown = Open<CompareEvaluations>(Product.Victor, $"/evaluations/compare?a={Lived.ChampionEvaluation}&b={Lived.CandidateEvaluation}");
         unknown.WaitForAssertion(() => Assert.Contains("The noise floor of this suite is not known", unknown.Find("[data-noise]").TextContent, StringComparison.Ordinal));

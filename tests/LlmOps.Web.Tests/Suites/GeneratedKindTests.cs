@@ -44,7 +44,7 @@ public abstract class GeneratedKindTests(DatabaseProvider provider) : IAsyncLife
     public async Task Code_RunsEachSampleByItself_AndCountsWhatPasses()
     {
         Environment.SetEnvironmentVariable("SECRET_OF_THE_SERVER", "1");
-        var run = (await bench.RunAsync(Programs, settings: ("Worker:Programs", "allowed"))).Single();
+        var run = (await bench.RunAsync(Programs, settings: ("Worker:Programs", ProgramRunner.CanDenyNetwork && ProgramRunner.CanHideProcesses ? "isolated" : "allowed"))).Single();
         Assert.Equal([("shell.pass@1", 0.5, 4), ("shell.pass@3", 0.5, 4)], run.Metrics.OrderBy(m => m.Name).Select(m => (m.Name, m.Value, m.N)));
         var rows = await bench.RowsAsync(run.Id, "shell.pass@1");
         var details = rows.ToDictionary(r => r.Expected!.Split('\n')[2], r => SuiteBench.Detail(r.DetailJson));
@@ -61,6 +61,9 @@ public abstract class GeneratedKindTests(DatabaseProvider provider) : IAsyncLife
         var refused = await Assert.ThrowsAsync<LlmOpsException>(() => bench.RunAsync(Programs));
         Assert.Contains("Worker__Programs=isolated", refused.Message, StringComparison.Ordinal);
         Assert.Empty(await bench.Product.ReadAsync(db => Task.FromResult(db.EvaluationRuns.ToList())));
+        // A wrong word stops the start; a number is no word.
+        foreach (var wrong in new[] { "yes", "1" })
+            Assert.Contains("set Worker__Programs to off, isolated or allowed", (await Assert.ThrowsAsync<InvalidOperationException>(() => bench.RunAsync(Programs.Replace("name: programs", $"name: programs-{wrong}", StringComparison.Ordinal), settings: ("Worker:Programs", wrong)))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

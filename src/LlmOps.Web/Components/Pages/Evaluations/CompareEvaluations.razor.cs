@@ -12,9 +12,12 @@ public sealed partial class CompareEvaluations
     private IReadOnlyList<Guid> asked = [];
     private IReadOnlyList<string> names = [];
     private IReadOnlyDictionary<string, EvaluationTask> tasks = new Dictionary<string, EvaluationTask>();
+    private IReadOnlyList<IReadOnlyList<BelowNoise>> below = [];
+    private string? known;
     private string? problem;
     private string seen = "";
 
+    [Inject] private ReadNoise Noise { get; set; } = null!;
     [Inject] private CompareRuns Compare { get; set; } = null!;
     [Inject] private ResolveRuns Resolve { get; set; } = null!;
     [Inject] private ReadEvaluations Evaluations { get; set; } = null!;
@@ -44,6 +47,7 @@ public sealed partial class CompareEvaluations
             var read = await Compare.CompareAllAsync(asked);
             names = await NamesAsync();
             tasks = read.SelectMany(c => c.Metrics).GroupBy(m => m.Key).ToDictionary(g => g.Key, g => g.First().Task);
+            (below, known) = await NoiseAsync(read);
             comparisons = read;
         }
         catch (LlmOpsException e)
@@ -51,6 +55,21 @@ public sealed partial class CompareEvaluations
             problem = e.Message; // the address is typed by people and kept in bookmarks
         }
     }
+
+    /// <summary>Of each comparison what is below the noise floor, and whose repeats say so; null where there are none.</summary>
+    private async Task<(IReadOnlyList<IReadOnlyList<BelowNoise>> Below, string? Known)> NoiseAsync(IReadOnlyList<Comparison> read)
+    {
+        var (found, basis) = (new List<IReadOnlyList<BelowNoise>>(), (string?)null);
+        foreach (var one in read)
+        {
+            var noise = await Noise.ForComparisonAsync(one.A.Id, one.B.Id);
+            basis ??= noise.Count > 0 ? noise[0].Words : null;
+            found.Add(BelowNoise.Of(one.Metrics, noise));
+        }
+        return (found, basis);
+    }
+
+    private HashSet<string> Below(int comparison) => [.. below[comparison].Select(b => b.Metric)];
 
     private async Task<IReadOnlyList<string>> NamesAsync()
     {

@@ -16,6 +16,8 @@ public sealed partial class CompareTable
 
     [Parameter, EditorRequired] public IReadOnlyList<Comparison> Comparisons { get; set; } = [];
     [Parameter, EditorRequired] public IReadOnlyList<string> Names { get; set; } = [];
+    /// <summary>Place of a comparison → metrics whose difference is below the suite's noise floor.</summary>
+    [Parameter] public Func<int, IReadOnlySet<string>> Noise { get; set; } = _ => new HashSet<string>();
     /// <summary>Task and filter → the address of those rows.</summary>
     [Parameter, EditorRequired] public Func<string, string, string> RowsHref { get; set; } = null!;
 

@@ -6,8 +6,14 @@ namespace LlmOps.Web.Components.Pages.Evaluations;
 /// <summary>What differences with intervals say, in words. Only an interval that leaves zero out says something.</summary>
 public static class ComparisonWords
 {
-    public static string Verdict(string a, string b, IReadOnlyList<MetricComparison> metrics)
+    /// <param name="noise">Metrics whose difference is below the suite's noise floor: it says nothing, whatever its interval.</param>
+    public static string Verdict(string a, string b, IReadOnlyList<MetricComparison> metrics, IReadOnlySet<string>? noise = null)
     {
+        if (noise is { Count: > 0 })
+        {
+            var moved = Names([.. metrics.Where(m => noise.Contains(m.Task.FullName) && m.Judgement != 0)], null);
+            return Verdict(a, b, [.. metrics.Where(m => !noise.Contains(m.Task.FullName) || m.Judgement == 0)]) + (moved.Length > 0 ? $" Below the noise floor, so nothing is said about {moved}." : "");
+        }
         if (metrics.Count == 0)
             return "These runs have no rows in common: nothing can be said.";
         var better = Names(metrics, 1);
@@ -37,9 +43,9 @@ public static class ComparisonWords
 
     private static string Small(double p) => p < 0.001 ? "< 0.001" : $"= {Display.Number(p, 2)}";
 
-    private static string Names(IReadOnlyList<MetricComparison> metrics, int judgement)
+    private static string Names(IReadOnlyList<MetricComparison> metrics, int? judgement)
     {
-        var names = metrics.Where(m => m.Judgement == judgement).Select(m => Measured.Words(m.Task.FullName).ToLowerInvariant().Replace(":", "", StringComparison.Ordinal)).ToList();
+        var names = metrics.Where(m => judgement is null || m.Judgement == judgement).Select(m => Measured.Words(m.Task.FullName).ToLowerInvariant().Replace(":", "", StringComparison.Ordinal)).ToList();
         return names.Count > 1 ? $"{string.Join(", ", names[..^1])} and {names[^1]}" : string.Concat(names);
     }
 }

@@ -21,6 +21,16 @@ public sealed partial class SuitePage
 
     private string? Objection => Actor.Objection(Permission.RunPipelines);
 
+    /// <summary>What of a task's own keys decides its numbers.</summary>
+    private static string How(SuiteTask task) => task.Kind switch
+    {
+        CodeKind.Name => $"{task.Interpreter ?? CodeKind.DefaultInterpreter}, {(task.Samples ?? 1) switch { 1 => "1 program", var n => $"{n} programs" }} a row",
+        RagKind.Name => $"searches {task.Knowledge}, {task.TopK ?? RagKind.DefaultTopK} passages, {RagKind.AnswersOf(task) switch { RagKind.ByModel => "the model answers", RagKind.None => "no answer", _ => "answers quoted" }}",
+        LatencyKind.Name => $"{task.MaxTokens} new tokens, {(task.Requests ?? 1) switch { 1 => "1 request", var n => $"{n} requests" }} a row, {task.Warmup ?? LatencyKind.DefaultWarmup} before, {(task.Threads ?? 0) switch { 0 => "all processors", 1 => "1 thread", var n => $"{n} threads" }}",
+        "generation" or SafetyKind.Name => task.Temperature > 0 ? FormattableString.Invariant($"up to {task.MaxTokens} tokens, temperature {task.Temperature:0.##}") : $"up to {task.MaxTokens} tokens, greedy",
+        _ => task.FewShot > 0 ? $"{task.FewShot} examples" : "",
+    };
+
     protected override async Task OnParametersSetAsync()
     {
         suite = await Suites.GetAsync(Name, Number);
