@@ -40,6 +40,7 @@ public sealed class PromotionJourneyTests
             await journey.OverrideAsync(second);
             await journey.RollBackAsync();
             await journey.VerifyOfflineAsync(promoted);
+            await journey.TamperWithTheBundleAsync(promoted);
             await journey.TamperWithTheAuditAsync();
             Assert.Empty(session.Foreign);
         }
@@ -202,6 +203,20 @@ public sealed class PromotionJourneyTests
             envelope["payload"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(payload.Replace("words-lm/1", "words-lm/2", StringComparison.Ordinal)));
             await File.WriteAllTextAsync(statement, envelope.ToJsonString());
             await ExitsAsync(1, "signature", "verify", statement, "--key", key);
+        }
+
+        /// <summary>Whoever edits what was signed, and its stored digest with it, is found by the signed statement; and so is who deletes that.</summary>
+        public async Task TamperWithTheBundleAsync(Guid promoted)
+        {
+            var request = await product.ReadAsync(db => db.Approvals.AsNoTracking().SingleAsync(a => a.Id == promoted));
+            var edited = request.EvidenceJson.Replace("\"licence\":\"MIT\"", "\"licence\":\"Apache-2.0\"", StringComparison.Ordinal);
+            await product.ReadAsync(db => db.Approvals.Where(a => a.Id == promoted).ExecuteUpdateAsync(u => u.SetProperty(a => a.EvidenceJson, edited).SetProperty(a => a.EvidenceDigest, Lifecycle.Data.CanonicalJson.Digest(edited))));
+            await OpenAsync(signer, promoted);
+            await Expect(signer.GetByRole(AriaRole.Alert).First).ToContainTextAsync("The evidence bundle was changed");
+            await ExitsAsync(1, "The evidence bundle was changed", "attest", "show", "words-lm/1");
+            await product.ReadAsync(db => db.Attestations.Where(a => a.ApprovalId == promoted).ExecuteDeleteAsync());
+            await OpenAsync(signer, promoted);
+            await Expect(signer.GetByText("somebody has removed it")).ToBeVisibleAsync();
         }
 
         /// <summary>Somebody with the database file makes the refusal of a signature look like another person's deed.</summary>

@@ -73,7 +73,7 @@ public sealed class VerifyCommandTests
 
     private static async Task<(int Code, string Output)> RunAsync(TestProduct? product, params string[] arguments)
     {
-        await using var process = ProductProcess.Start(Repository.Built("LlmOps.Cli", "llmops.dll"), arguments, product?.Environment);
+        await using var process = ProductProcess.Start(Repository.Built("LlmOps.Cli", "llmops.dll"), arguments, product?.ProcessSettings);
         var code = await process.ExitCodeAsync(Patience);
         return (code, process.Output);
     }

@@ -29,10 +29,6 @@ public sealed partial class TestProduct : IAsyncDisposable
         services = collection.BuildServiceProvider();
     }
 
-    /// <summary>What another process needs in its environment to open this product.</summary>
-    public IReadOnlyDictionary<string, string> Environment =>
-        database.Settings.Append(new("Data:Folder", Folder)).ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value!);
-
     /// <summary>The data folder.</summary>
     public string Folder { get; }
     public TestClock Clock { get; } = new();

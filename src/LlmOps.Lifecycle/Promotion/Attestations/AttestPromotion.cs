@@ -11,6 +11,8 @@ namespace LlmOps.Lifecycle.Promotion.Attestations;
 /// <summary>Signs what a promotion did, inside the transaction that does it: no alias moves without its statement, and there is no statement about a move that did not happen.</summary>
 public sealed class AttestPromotion(ArtifactStore artifacts, AttestationKeys keys)
 {
+    internal const string AuditAction = "attest";
+
     /// <summary>Call after <see cref="MoveAlias.Apply"/> and before saving.</summary>
     internal async Task AddAsync(LlmOpsDb db, ApprovalRequest request, DateTimeOffset now, CancellationToken ct)
     {
@@ -21,7 +23,7 @@ public sealed class AttestPromotion(ArtifactStore artifacts, AttestationKeys key
             var envelope = Envelope.Sign(statement.Write(), key);
             var made = new Attestation { ApprovalId = request.Id, SubjectDigest = statement.Predicate.VariantDigest, EnvelopeJson = envelope.Write(), KeyId = Envelope.KeyIdOf(key), At = now };
             db.Attestations.Add(made);
-            db.Record(Actor.System, "attest", "approval", request.Id, now, after: new { statement = envelope.StatementDigest(), made.KeyId });
+            db.Record(Actor.System, AuditAction, "approval", request.Id, now, after: new { statement = envelope.StatementDigest(), made.KeyId });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or LlmOpsException)
         {

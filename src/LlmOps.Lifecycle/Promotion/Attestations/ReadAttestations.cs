@@ -19,6 +19,9 @@ public sealed record AttestationRow(Guid ApprovalId, string Model, int Number, s
 /// <param name="Mismatches">What of the records is no longer as it was signed; empty when all is.</param>
 public sealed record AttestationDetail(AttestationRow Row, string EnvelopeJson, PromotionStatement? Statement, IReadOnlyList<string> Mismatches);
 
+/// <param name="IsSuspicious">There was one, and it is gone.</param>
+public sealed record AttestationAbsence(string Words, bool IsSuspicious);
+
 /// <summary>Statements about promotions, and the public keys that they are checked with.</summary>
 public sealed class ReadAttestations(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore artifacts)
 {
@@ -33,10 +36,20 @@ public sealed class ReadAttestations(IDbContextFactory<LlmOpsDb> dbs, ArtifactSt
     {
         if (await FindAsync(approval, ct) is { } found)
             return found;
+        throw new LlmOpsException(ErrorCode.ResourceDoesNotExist, (await AbsenceAsync(approval, ct)).Words);
+    }
+
+    /// <summary>Why there is no statement. That one was signed is in the audit, so a statement that somebody deleted is missed.</summary>
+    public async Task<AttestationAbsence> AbsenceAsync(Guid approval, CancellationToken ct = default)
+    {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var state = await db.Approvals.Where(a => a.Id == approval).Select(a => (ApprovalState?)a.State).SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Approval", approval);
-        throw new LlmOpsException(ErrorCode.ResourceDoesNotExist, state == ApprovalState.Approved
-            ? "This promotion has no signed statement: it was decided before statements were signed." : $"This request is {state}: only a promotion that moved the alias has a signed statement.");
+        if (state != ApprovalState.Approved)
+            return new($"This request is {state}: only a promotion that moved the alias has a signed statement.", false);
+        var id = approval.ToString();
+        return await db.Audit.AnyAsync(a => a.Subject == "approval" && a.SubjectId == id && a.Action == AttestPromotion.AuditAction, ct)
+            ? new("A statement about this promotion was signed, as the audit says, and somebody has removed it from this registry.", true)
+            : new("This promotion has no signed statement: it was decided before statements were signed.", false);
     }
 
     /// <summary>Newest first.</summary>

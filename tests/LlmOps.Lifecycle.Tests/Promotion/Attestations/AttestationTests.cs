@@ -145,6 +145,20 @@ public abstract class AttestationTests(DatabaseProvider provider) : ProductTests
     }
 
     [Fact]
+    public async Task RemovedStatement_IsMissed_AndOneThatNeverWasIsNot()
+    {
+        var request = await Product.PromoteAsync(await Product.VersionAsync("tiny-lm", "int8"), "int8");
+        await ReadAsync(db => db.Attestations.ExecuteDeleteAsync());
+        Assert.Contains("somebody has removed it", await RefusedAsync(ErrorCode.ResourceDoesNotExist, () => Read.GetAsync(request.Id)), StringComparison.Ordinal);
+        Assert.True((await Read.AbsenceAsync(request.Id)).IsSuspicious);
+        // As an older release left it: approved, and no word of a statement in the audit.
+        await ReadAsync(db => db.Audit.Where(a => a.Action == "attest").ExecuteDeleteAsync());
+        Assert.Contains("before statements were signed", await RefusedAsync(ErrorCode.ResourceDoesNotExist, () => Read.GetAsync(request.Id)), StringComparison.Ordinal);
+        // The next one names none before it, and is good.
+        Assert.Null((await Read.GetAsync((await Product.PromoteAsync(await Product.VersionAsync("tiny-lm", "int8"), "int8")).Id)).Statement!.Predicate.Previous);
+    }
+
+    [Fact]
     public async Task Rotation_RetiresTheKey_AndWhatItSignedStaysGood()
     {
         var before = await Product.PromoteAsync(await Product.VersionAsync("tiny-lm", "int8"), "int8");

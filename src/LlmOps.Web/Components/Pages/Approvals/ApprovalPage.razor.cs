@@ -11,6 +11,7 @@ public sealed partial class ApprovalPage
     private ApprovalDetail? detail;
     private SigningRight? right;
     private AttestationDetail? statement;
+    private AttestationAbsence? absence;
     private string comment = "";
 
     [Inject] private ReadApprovals Approvals { get; set; } = null!;
@@ -37,6 +38,7 @@ public sealed partial class ApprovalPage
     {
         detail = await Approvals.GetAsync(Id);
         statement = detail.Request.State == ApprovalState.Approved ? await Attestations.FindAsync(Id) : null;
+        absence = statement is null ? await Attestations.AbsenceAsync(Id) : null;
         right = await Approvals.RightAsync(detail.Request, Actor, Clock.GetUtcNow());
     }
 

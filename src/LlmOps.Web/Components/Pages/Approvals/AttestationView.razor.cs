@@ -10,4 +10,6 @@ public sealed partial class AttestationView
     [Parameter, EditorRequired] public ApprovalRequest Request { get; set; } = null!;
     /// <summary>Null when nothing was signed.</summary>
     [Parameter] public AttestationDetail? Found { get; set; }
+    /// <summary>Why nothing was.</summary>
+    [Parameter] public AttestationAbsence? Absence { get; set; }
 }
