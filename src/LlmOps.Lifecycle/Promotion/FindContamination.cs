@@ -12,6 +12,6 @@ internal static class FindContamination
     public static async Task<ContaminationFinding> FindAsync(LlmOpsDb db, EvaluationRun run, CancellationToken ct)
     {
         var statement = await ReadContamination.OfRunAsync(db, run, ct);
-        return new(statement.Exact + statement.Near, statement.Unchecked) { Exact = statement.Exact, Compared = statement.Rows, Named = [.. statement.Named(MostNamed)] };
+        return new(statement.Exact + statement.Near, statement.Unchecked) { Exact = statement.Exact, Compared = statement.Rows, NotMeasured = statement.NotMeasured, Named = [.. statement.Named(MostNamed)] };
     }
 }

@@ -14,6 +14,8 @@ public sealed record ContaminationFinding(int Rows, IReadOnlyList<string> Unchec
     public int Exact { get; init; }
     /// <summary>Rows of the evaluation that were compared.</summary>
     public int Compared { get; init; }
+    /// <summary>Rows of the same datasets that are in the training data too, and that the run did not measure.</summary>
+    public int NotMeasured { get; init; }
     /// <summary>The worst of the rows, in words.</summary>
     public IReadOnlyList<string> Named { get; init; } = [];
 }

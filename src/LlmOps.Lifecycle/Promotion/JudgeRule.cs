@@ -44,6 +44,7 @@ internal static class JudgeRule
         { Rows: > 0 } found => new(rule, Verdict.Fail, $"At least {Count(found.Rows)} {(found.Rows == 1 ? "row" : "rows")} of the evaluation {(found.Rows == 1 ? "is" : "are")} in the training data, {Count(found.Exact)} word by word, the others nearly{(found.Named.Count > 0 ? ": " + string.Join("; ", found.Named) : "")}."),
         { Unchecked.Count: > 0 } found => new(rule, Verdict.CannotTell, $"These were never compared: {string.Join("; ", found.Unchecked)}. Check their contamination first."),
         null => new(rule, Verdict.CannotTell, "It is not known which datasets the version was trained on."),
+        { NotMeasured: > 0 } found => new(rule, Verdict.Pass, $"No row that was measured is in the training data; {Count(found.NotMeasured)} other rows of its datasets are."),
         _ => new(rule, Verdict.Pass, candidate.Contamination.Compared > 0 ? $"None of the {Count(candidate.Contamination.Compared)} rows is in the training data." : "No row of the evaluation is in the training data."),
     };
 

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
@@ -50,6 +51,11 @@ internal static class UseCases
             });
         }),
         ["save a suite"] = new("SaveSuite.SaveAsync", "save suite-version", Alice, p => Act(a => p.Get<SaveSuite>().SaveAsync(SuiteTests.Facts, a))),
+        ["check contamination"] = new("StartContaminationCheck.StartAsync", "start contamination-check", Alice, async p =>
+        {
+            await p.DatasetAsync("animals", DatasetKind.Preference, TestProduct.PreferenceRows(40));
+            return a => p.Get<StartContaminationCheck>().StartAsync(new() { Dataset = "animals/1" }, a);
+        }),
         ["start a suite"] = new("StartSuiteRun.StartAsync", "start suite-run", Alice, async p =>
         {
             var version = await p.VersionAsync();

@@ -183,7 +183,9 @@ public abstract class ContaminationTests(DatabaseProvider provider) : ProductTes
         var statement = await Get<CheckContamination>().OfRunAsync(few.Id);
         Assert.Equal((1, 0, 1), (statement.Exact, statement.Near, statement.NotMeasured));
         Assert.Equal(RowKeys.OfText(rows[3]), statement.Found.Single().Row.Keys[1]);
+        Assert.Equal("1 measured row is in the training data: 1 word by word, 0 nearly; of all 21 rows of the datasets 2 are.", statement.Words);
         var clean = await RunAsync(version, "exam/1", maxRows: 10, rows[10..]);
+        Assert.Equal("No measured row is in the training data; of all 21 rows of the datasets 2 are.", (await Get<ReadContamination>().OfRunAsync(clean.Id)).Words);
         Assert.Equal((ContaminationVerdict.Clean, 2), ((await Get<ReadContamination>().OfRunAsync(clean.Id)) is var s ? (s.Verdict, s.NotMeasured) : default));
         // Whose scores are gone, or who measured everything, all count.
         Assert.Equal(2, (await Get<ReadContamination>().OfRunAsync((await RunAsync(version, "exam/1", maxRows: 10)).Id)).Exact);

@@ -50,7 +50,7 @@ public sealed class ContaminationPageTests : OperationPages
         var page = Open<EvaluationPage>(Product.Victor, $"/evaluations/{run.Id}?tab=contamination", p => p.Add(x => x.Id, run.Id));
         page.WaitForAssertion(() => Assert.Equal("Contaminated", page.Find("[data-contamination]").GetAttribute("data-contamination")));
         page.WaitForAssertion(() => Assert.Contains(page.FindAll("td span"), s => s.GetAttribute("title") == Leak));
-        Assert.Contains("1 of 2 rows are in the training data", page.Markup, StringComparison.Ordinal);
+        Assert.Contains("1 of 2 rows is in the training data", page.Markup, StringComparison.Ordinal);
 
         var filtered = Open<EvaluationPage>(Product.Victor, $"/evaluations/{run.Id}?tab=contamination&kind=near", p => p.Add(x => x.Id, run.Id));
         filtered.WaitForAssertion(() => Assert.Contains("No row matches", filtered.Markup, StringComparison.Ordinal));

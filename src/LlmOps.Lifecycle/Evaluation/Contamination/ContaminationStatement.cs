@@ -33,10 +33,18 @@ public sealed record ContaminationStatement(int Rows, int Exact, int Near, int N
     {
         get
         {
-            var rows = Exact + Near > 0 ? $"{Count(Exact + Near)} of {Count(Rows)} rows are in the training data: {Count(Exact)} word by word, {Count(Near)} nearly."
-                : Rows == 0 ? "No row was compared." : $"None of {Count(Rows)} rows is in the training data that was compared.";
-            var unmeasured = NotMeasured > 0 ? $" {Count(NotMeasured)} more rows of the datasets are, which this run did not measure." : "";
-            return Unchecked.Count == 0 ? rows + unmeasured : $"{rows}{unmeasured} Not compared: {string.Join("; ", Unchecked)}.";
+            var (found, kinds) = (Exact + Near, $"{Count(Exact)} word by word, {Count(Near)} nearly");
+            // Only some of the rows that were compared are measured then, so each share is said of its own whole.
+            var others = NotMeasured > 0 ? $"; of all {Count(Rows)} rows of the datasets {Are(found + NotMeasured)}" : "";
+            var rows = (found, NotMeasured) switch
+            {
+                _ when Rows == 0 => "No row was compared.",
+                (0, > 0) => $"No measured row is in the training data{others}.",
+                (_, > 0) => $"{Count(found)} measured {(found == 1 ? "row is" : "rows are")} in the training data: {kinds}{others}.",
+                (0, _) => $"None of {Count(Rows)} rows is in the training data{(Unchecked.Count > 0 ? " that was compared" : "")}.",
+                _ => $"{Count(found)} of {Count(Rows)} rows {(found == 1 ? "is" : "are")} in the training data: {kinds}.",
+            };
+            return Unchecked.Count == 0 ? rows : $"{rows} Not compared: {string.Join("; ", Unchecked)}.";
         }
     }
 
@@ -50,6 +58,8 @@ public sealed record ContaminationStatement(int Rows, int Exact, int Near, int N
         ContaminationKind.Near => string.Create(CultureInfo.InvariantCulture, $"nearly, similarity {row.Similarity:0.00}"),
         _ => string.Create(CultureInfo.InvariantCulture, $"contained, {100 * row.Similarity:0} % of its word sequences"),
     };
+
+    private static string Are(int n) => $"{Count(n)} {(n == 1 ? "is" : "are")}";
 
     private static string Count(int n) => n.ToString("N0", CultureInfo.InvariantCulture);
 }
