@@ -28,7 +28,17 @@ internal static class ContaminationCommand
                 throw LlmOpsException.Invalid("A run has a version and rows of its own: name only the run.");
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
             var check = host.Services.GetRequiredService<CheckContamination>();
-            var statement = parsed.GetValue(run) is { } id ? await check.OfRunAsync(id, ct: ct) : await check.OfQuestionAsync(question, ct: ct);
+            ContaminationStatement statement;
+            try
+            {
+                statement = parsed.GetValue(run) is { } id ? await check.OfRunAsync(id, ct: ct) : await check.OfQuestionAsync(question, ct: ct);
+            }
+            catch (LlmOpsException e)
+            {
+                // 1 would tell a CI job that rows were found.
+                AnsiConsole.MarkupLineInterpolated($"[red]{e.Code.WireName()}[/] {e.Message}");
+                return 2;
+            }
             if (parsed.GetValue(json))
                 Console.WriteLine(Json.Write(statement));
             else

@@ -117,6 +117,9 @@ public sealed class ScreenshotTests
             pages.AddRange([("suite", $"/suites/{suite}"), ("suite-noise", $"/suites/{suite}?tab=noise"), ("suite-evaluate", $"/suites/{suite}")]);
         if (await db.EvaluationRuns.Where(r => r.SuiteVersionId != null).OrderByDescending(r => r.StartedAt).Select(r => r.Id).Take(2).ToListAsync() is [var newest, var before])
             pages.AddRange([("evaluation-findings", $"/evaluations/{newest}?tab=findings"), ("evaluation-rows", $"/evaluations/{newest}?tab=rows"), ("evaluation-noise", $"/evaluations/{newest}?tab=noise"), ("evaluations-noise", $"/evaluations/compare?a={before}&b={newest}")]);
+        // The one with the most rows found, or any.
+        if (await db.ContaminationReports.OrderByDescending(r => r.NearRows + r.ExactRows).FirstOrDefaultAsync() is { } report)
+            pages.AddRange([("evaluation-contamination", $"/evaluations/{evaluations[^1]}?tab=contamination"), ("dataset-contamination", $"/datasets/{report.EvaluationDataset}?tab=contamination")]);
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("gate", $"/gates/{policy}"));
         return pages;
