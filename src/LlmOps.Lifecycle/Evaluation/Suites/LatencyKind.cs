@@ -15,6 +15,7 @@ public static class LatencyKind
         Time("latency_p50", "Half of the requests are done sooner.", 0.5),
         Time("latency_p95", "95 of 100 requests are done sooner.", 0.95),
         Speed("decode", "Tokens after the first one ÷ their time."),
+        Speed("throughput", "Tokens of the answer ÷ time of the whole request."),
         Speed("prefill", "Tokens of the prompt ÷ time to the first token."),
         new("peak_memory", "bytes", false, "Largest resident memory of the process while it answers; runtime and model included.") { OfMachine = true },
         new("size", "bytes", false, "Files of the form that is measured."),

@@ -40,6 +40,7 @@ public sealed class LatencyMeasure(SuiteTask task, TaskText text, ModelForm form
             "first_token" or "first_token_p50" or "first_token_p95" => new(m.Name, first),
             "latency" or "latency_p50" or "latency_p95" => new(m.Name, all),
             "prefill" => new(m.Name, row.PromptTokens.Length / (first / 1000)),
+            "throughput" => new(m.Name, Task.MaxTokens / (all / 1000)),
             "decode" => Task.MaxTokens == 1 ? MetricValue.None(m.Name, "Only one token is written.") : new(m.Name, (Task.MaxTokens - 1) / ((all - first) / 1000)),
             "peak_memory" => new(m.Name, times.PeakMemoryBytes),
             "size" => new(m.Name, form.SizeBytes),
