@@ -111,9 +111,8 @@ internal static class SuiteCommands
         AnsiConsole.Write(table);
         foreach (var (task, machines) in details.SelectMany(d => d.Facts.Machines).DistinctBy(m => $"{m.Key} {string.Join(';', m.Value)}"))
             AnsiConsole.MarkupLineInterpolated($"{task} was measured on {string.Join(" and ", machines)}.");
-        foreach (var detail in details)
-            foreach (var (task, found) in detail.Facts.Findings)
-                AnsiConsole.MarkupLineInterpolated($"{detail.Row.Variant}: the detectors of {task} found {(found.Count == 0 ? "nothing" : string.Join(", ", found.Select(f => FormattableString.Invariant($"{f.Key} × {f.Value}"))))}.");
+        foreach (var line in details.SelectMany(d => d.Facts.Findings.Select(f => $"{d.Row.Variant}: the detectors of {f.Key} found {(f.Value.Count == 0 ? "nothing" : string.Join(", ", f.Value.Select(v => FormattableString.Invariant($"{v.Key} × {v.Value}"))))}.")).Distinct())
+            AnsiConsole.MarkupLineInterpolated($"{line}");
     }
 
     private static async Task PrintNoiseAsync(ReadNoise read, LlmOpsDb db, Guid job, CancellationToken ct)

@@ -90,6 +90,8 @@ public sealed class PlanEvaluation(IDbContextFactory<LlmOpsDb> dbs, CompareRuns 
         var rows = question.Rows ?? have;
         var margin = policy?.Rules.FirstOrDefault(r => r.Kind == PolicyRuleKind.NonInferiority && r.Metric == task.FullName && r.Bound > 0)?.Bound ?? question.Margin ?? task.Margin;
         var (spread, source) = Spread(task, measured, pair);
+        if (spread == 0)
+            return null; // every row is 0 so far, and nothing bounds what another would be
         return new(task.FullName, task.Unit, rows, spread, source, pair?.Discordance,
             Power.MinimumDetectableEffect(spread, rows, alpha, power, oneSided: true), margin, margin > 0 ? (int)Math.Min(int.MaxValue, Power.RowsNeeded(spread, margin.Value, alpha, power, oneSided: true)) : null);
     }
@@ -101,7 +103,7 @@ public sealed class PlanEvaluation(IDbContextFactory<LlmOpsDb> dbs, CompareRuns 
         // Unrelated rows: the variances of both models add up.
         if (measured is not null && measured.High > measured.Low)
             return ((measured.High - measured.Low) / (2 * 1.959963984540054) * Math.Sqrt(measured.N) * Math.Sqrt(2), SpreadSource.OneRun);
-        // Nothing varied so far: for shares the worst is known, every other row flips.
-        return (task.Proportion ? Math.Sqrt(0.5) : Math.Abs(measured?.Value ?? 1), SpreadSource.Worst);
+        // Nothing varied so far: for what lies between 0 and 1 the worst is known, every other row flips.
+        return (task.Proportion || task.Unit is "share" or "F1" ? Math.Sqrt(0.5) : Math.Abs(measured?.Value ?? 1), SpreadSource.Worst);
     }
 }

@@ -50,5 +50,25 @@ public sealed class ProbeTests(ExportedModels models)
     }
 
     [Fact]
+    public void Time_AnswersEachRequestInOneProcess_AndCountsItsMemoryAnew()
+    {
+        int[][] prompts = [[.. Enumerable.Range(1, 40)], [.. Enumerable.Range(1, 4)]];
+        var timed = Probe.Time(new(models.TiedOnnx, prompts, NewTokens: 8, Warmup: 1, Repeats: 3, Threads: 1), Ct);
+
+        Assert.Equal(2, timed.Requests.Count);
+        Assert.All(timed.Requests, r => Assert.Equal((3, 3), (r.FirstTokenMs.Length, r.LatencyMs.Length)));
+        Assert.All(timed.Requests, r => Assert.All(r.FirstTokenMs.Zip(r.LatencyMs), t => Assert.True(t.First > 0 && t.Second >= t.First)));
+        Assert.All(timed.Requests, r => Assert.InRange(r.PeakMemoryBytes, 1e6, 2e9));
+        Assert.True(timed.LoadMs > 0);
+        Assert.EndsWith(", 1 thread", timed.Machine, StringComparison.Ordinal);
+        Assert.Equal(MachineDescription.Here(1), timed.Machine);
+
+        Assert.Throws<ArgumentException>(() => Probe.Time(new(models.TiedOnnx, [], 8), Ct));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Probe.Time(new(models.TiedOnnx, prompts, 0), Ct));
+        // A prompt that fills the context of 96 leaves no room; the message is the process's own.
+        Assert.Throws<InvalidModelException>(() => Probe.Time(new(models.TiedOnnx, [[.. Enumerable.Repeat(1, 96)]], 8), Ct));
+    }
+
+    [Fact]
     public void TryMain_LeavesOtherArgumentsAlone() => Assert.False(Probe.TryMain(["--quickstart"]));
 }

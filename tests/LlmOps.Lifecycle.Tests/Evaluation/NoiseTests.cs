@@ -67,6 +67,26 @@ public abstract class NoiseTests(DatabaseProvider provider) : ProductTests(provi
     }
 
     [Fact]
+    public async Task APlan_DoesNotTakeRowsThatAreAllAlike_ForRowsWithoutSpread()
+    {
+        const string yaml = "name: words\ntasks:\n  - { name: t, kind: generation, prompt: '{{ q }}', target: '{{ a }}', metrics: [f1, bleu], rows: [{ q: a, a: b }] }\n";
+        await Get<SaveSuite>().SaveAsync(yaml, Product.Alice);
+        var suite = await ReadAsync(db => db.SuiteVersions.SingleAsync());
+        var tasks = SuiteDocument.Parse(yaml).Measures;
+        var run = new EvaluationRun { SuiteId = suite.SuiteId, SuiteVersionId = suite.Id, VersionId = (await Product.VersionAsync()).Id, VariantName = "int8", State = JobState.Succeeded, JobId = Guid.NewGuid(), StartedAt = Product.Clock.GetUtcNow(), CreatedBy = "alice", DatasetsJson = "{}", TasksJson = Json.Write(tasks) };
+        await Product.WriteAsync(db =>
+        {
+            db.Add(run);
+            foreach (var task in tasks)
+                db.EvaluationMetrics.Add(new EvaluationMetric { EvaluationRunId = run.Id, Name = task.FullName, Value = 0, Low = 0, High = 0, N = 6, Unit = task.Unit, HigherIsBetter = true });
+        });
+        // F1 lies between 0 and 1, so the worst is known; of BLEU nothing is.
+        var planned = Assert.Single((await Get<PlanEvaluation>().PlanAsync(new("words", Margin: 0.05))).Metrics);
+        Assert.Equal(("t.f1", SpreadSource.Worst, false), (planned.Name, planned.Source, planned.Enough));
+        Assert.Equal(Math.Sqrt(0.5), planned.Spread, 12);
+    }
+
+    [Fact]
     public async Task RepeatsThatAgree_HaveNoFloor_SoNothingIsBelowIt()
     {
         var runs = await RepeatsAsync(await Product.VersionAsync(), "int8", [1, 0], [1, 0]);
