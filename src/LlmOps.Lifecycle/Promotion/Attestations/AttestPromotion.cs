@@ -38,6 +38,9 @@ public sealed class AttestPromotion(ArtifactStore artifacts, AttestationKeys key
         var evidence = Json.Read<Evidence>(request.EvidenceJson);
         var version = await db.ModelVersions.AsNoTracking().Include(v => v.Model).SingleAsync(v => v.Id == request.VersionId, ct);
         var variant = await db.ModelVariants.AsNoTracking().SingleAsync(v => v.VersionId == request.VersionId && v.Name == request.VariantName, ct);
+        // The evidence was compared a moment ago; whoever replaced the bytes since then must not get people's signatures for them.
+        if (version.ArtifactDigest != evidence.VersionDigest || variant.ArtifactDigest != evidence.VariantDigest)
+            throw LlmOpsException.Invalid($"{version.Key()} {variant.Name} has other bytes than the evidence that was signed. Ask for a new request.");
         var revision = db.Aliases.Local.Single(a => a.ModelId == request.ModelId && a.Name == request.AliasName).Revision;
         Guid[] runs = [.. new[] { evidence.EvaluationRunId, evidence.ChampionRunId }.Concat((evidence.Runs ?? []).SelectMany(r => new[] { r.RunId, r.ChampionRunId })).OfType<Guid>().Distinct()];
         var head = await db.AuditHeads.AsNoTracking().SingleOrDefaultAsync(ct);
