@@ -2,6 +2,7 @@ using System.CommandLine;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
@@ -69,6 +70,8 @@ internal static class SuiteCommands
             if (job.State != JobState.Succeeded)
                 throw LlmOpsException.Invalid($"The evaluation ended as {job.State}: {job.Error}");
             await PrintAsync(host.Services, db, id, parsed.GetValue(json), ct);
+            if (!parsed.GetValue(json))
+                await PrintJudgesAsync(host.Services.GetRequiredService<ReadJudgements>(), db, id, ct);
             if (!parsed.GetValue(json) && parameters.Repeats > 1)
                 await PrintNoiseAsync(host.Services.GetRequiredService<ReadNoise>(), db, id, ct);
             return 0;
@@ -76,7 +79,15 @@ internal static class SuiteCommands
         return command;
     }
 
-    private static async Task<Job> WaitAsync(LlmOpsDb db, Guid id, bool quiet, CancellationToken ct)
+    /// <summary>A score of a judge is never printed without saying how far the judge is to be trusted.</summary>
+    private static async Task PrintJudgesAsync(ReadJudgements read, LlmOpsDb db, Guid job, CancellationToken ct)
+    {
+        foreach (var run in await db.EvaluationRuns.Where(r => r.JobId == job).OrderBy(r => r.VariantName).ThenBy(r => r.Repeat).Select(r => new { r.Id, r.VariantName }).ToListAsync(ct))
+            foreach (var statement in await read.OfRunAsync(run.Id, ct))
+                Console.WriteLine($"{run.VariantName}, {statement.Task}: {statement.Words}");
+    }
+
+    internal static async Task<Job> WaitAsync(LlmOpsDb db, Guid id, bool quiet, CancellationToken ct)
     {
         var said = "";
         while (true)
@@ -141,7 +152,7 @@ internal static class SuiteCommands
         return 0;
     }
 
-    private static async Task<Actor> ActorAsync(IServiceProvider services, CancellationToken ct)
+    internal static async Task<Actor> ActorAsync(IServiceProvider services, CancellationToken ct)
     {
         var people = await services.GetRequiredService<QuickstartSetup>().EnsureAdministratorAsync(ct);
         return (await services.GetRequiredService<ManagePeople>().FindActorAsync(people.Administrator.Id, ct))!;

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Evaluation.Contamination;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
@@ -52,6 +53,10 @@ public static class LifecycleSetup
         services.AddSingleton<SavePolicy>();
         services.AddSingleton<ReadPolicies>();
         services.AddSingleton<JudgeVersion>();
+        services.AddSingleton<SaveJudge>();
+        services.AddSingleton<StartCalibration>();
+        services.AddSingleton<ReadJudges>();
+        services.AddSingleton<ReadJudgements>();
         services.AddSingleton<SaveSuite>();
         services.AddSingleton<StartSuiteRun>();
         services.AddSingleton<ReadSuites>();

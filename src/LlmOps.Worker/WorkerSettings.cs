@@ -16,6 +16,11 @@ public enum ModelPrograms
 /// <summary>Settings under "Worker:". A wrong one stops the start and says which key to set.</summary>
 public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, TimeSpan Poll, string Provides, string WorkRoot, string? OwnedDataFolder, int Threads, ModelPrograms Programs = ModelPrograms.Off)
 {
+    /// <summary>Keys of endpoints that judge, by the names that judges' documents use: "Judges:Keys:NAME". They go to the endpoint and nowhere else.</summary>
+    public IReadOnlyDictionary<string, string> JudgeKeys { private get; init; } = new Dictionary<string, string>();
+
+    public string? JudgeKey(string name) => JudgeKeys.GetValueOrDefault(name);
+
     public static WorkerSettings From(IConfiguration configuration)
     {
         var slots = configuration.GetValue("Worker:Slots", 1);
@@ -31,6 +36,9 @@ public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, Time
         var data = DataFolder.Of(configuration);
         return new(configuration["Worker:Name"] ?? $"{Environment.MachineName}-{Environment.ProcessId}", slots, TimeSpan.FromSeconds(lease),
             TimeSpan.FromMilliseconds(configuration.GetValue("Worker:PollMs", 1000)), configuration["Worker:Provides"] ?? "cpu", Path.Combine(data, "work"),
-            configuration.IsPostgres() ? null : data, configuration.GetValue("Worker:Threads", 0), programs);
+            configuration.IsPostgres() ? null : data, configuration.GetValue("Worker:Threads", 0), programs)
+        {
+            JudgeKeys = configuration.GetSection("Judges:Keys").GetChildren().Where(c => c.Value is { Length: > 0 }).ToDictionary(c => c.Key, c => c.Value!, StringComparer.OrdinalIgnoreCase),
+        };
     }
 }

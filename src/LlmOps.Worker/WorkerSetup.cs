@@ -27,6 +27,7 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, EvaluateHandler>();
         services.AddSingleton<IJobHandler, EvaluateSuiteHandler>();
         services.AddSingleton<IJobHandler, CheckContaminationHandler>();
+        services.AddSingleton<IJobHandler, CalibrateJudgeHandler>();
         services.AddSingleton<IJobHandler, GateHandler>();
         services.AddSingleton<IJobHandler, CompareRunsHandler>();
         services.AddSingleton<IJobHandler, BuildIndexHandler>();

@@ -35,6 +35,8 @@ public sealed record GateCandidate(string VariantName, bool? ParityPassed, long 
     public IReadOnlyDictionary<string, string> Incomparable { get; init; } = new Dictionary<string, string>();
     /// <summary>Task → machine that it was measured on, for times and memory.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Machines { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+    /// <summary>Metric → what has to be known about the judge behind it.</summary>
+    public IReadOnlyDictionary<string, string> JudgeWarnings { get; init; } = new Dictionary<string, string>();
     public string? Champion { get; init; }
     /// <summary>From 1: the how-manieth time this candidate is looked at with this policy.</summary>
     public int Look { get; init; } = 1;

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using Microsoft.EntityFrameworkCore;
@@ -36,6 +37,7 @@ public sealed class JudgeRuns(IDbContextFactory<LlmOpsDb> dbs, CompareRuns compa
         return new(candidate.Id, baseline?.Id, PromotionGate.Evaluate(document, new GateCandidate(candidate.VariantName, version.ParityPassed, size, [.. metrics], comparison?.Differences.ToDictionary(d => d.Name))
         {
             Licence = version.Licence, Compared = comparison?.Metrics.ToDictionary(m => m.Difference.Name) ?? [], Incomparable = comparison?.Incomparable ?? new Dictionary<string, string>(), Machines = RunFacts.Parse(candidate.DetailJson).Machines, Champion = baseline is null ? null : "the baseline",
+            JudgeWarnings = await ReadJudgements.WarningsAsync(db, candidate, ct),
             Contamination = document.Rules.Any(r => r.Kind == PolicyRuleKind.Contamination) ? await FindContamination.FindAsync(db, candidate, ct) : null,
         }));
     }

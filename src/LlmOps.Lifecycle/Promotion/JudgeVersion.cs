@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Registry;
@@ -59,6 +60,7 @@ public sealed class JudgeVersion(IDbContextFactory<LlmOpsDb> dbs, CompareRuns co
             var candidate = new GateCandidate(run.VariantName, version.ParityPassed, variants[run.VariantName].SizeBytes, Measured(run), comparison?.Differences.ToDictionary(d => d.Name))
             {
                 Licence = version.Licence, Compared = comparison?.Metrics.ToDictionary(m => m.Difference.Name) ?? [], Incomparable = comparison?.Incomparable ?? new Dictionary<string, string>(), Machines = RunFacts.Parse(run.DetailJson).Machines, Champion = other is null ? null : question.Champion,
+                JudgeWarnings = await ReadJudgements.WarningsAsync(db, run, ct),
                 Contamination = document.Rules.Any(r => r.Kind == PolicyRuleKind.Contamination) ? await FindContamination.FindAsync(db, run, ct) : null,
                 Look = await LookAsync(db, policy, version, run, ct),
             };

@@ -34,10 +34,14 @@ public static class PromotionGate
         var judged = policy.Rules.SelectMany(rule => JudgeRule.Judge(rule, policy, candidate, alpha)).ToList();
         if (policy.Correction == PolicyCorrection.Holm)
             judged = Corrected(judged, alpha);
-        var results = judged.GroupBy(j => j.Rule).Select(g => JudgeRule.Combine(g.Key, [.. g])).ToList();
+        var results = judged.GroupBy(j => j.Rule).Select(g => Warned(g.Key, JudgeRule.Combine(g.Key, [.. g]), candidate)).ToList();
         var verdict = results.Exists(r => r.Verdict == Verdict.Fail) ? Verdict.Fail : results.Exists(r => r.Verdict == Verdict.CannotTell) ? Verdict.CannotTell : Verdict.Pass;
         return new(candidate.VariantName, verdict, results, alpha, candidate.Look, policy.Looks);
     }
+
+    /// <summary>A score of a judge that nobody has held against people decides like any other, and says what it is.</summary>
+    private static RuleResult Warned(PolicyRule rule, RuleResult result, GateCandidate candidate) =>
+        rule.Metric is { } metric && candidate.JudgeWarnings.TryGetValue(metric, out var warning) ? result with { Reason = $"{result.Reason} Beware: {warning}." } : result;
 
     /// <summary>What this look may spend of the policy's alpha; 0 when every planned look was taken.</summary>
     public static double AlphaOf(PolicyDocument policy, int look) =>

@@ -5,6 +5,7 @@ using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Evaluation.Contamination;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
@@ -133,6 +134,7 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
                 detail[name] = found;
             else
                 detail.Remove(name);
+        await JudgedTasks.WriteAsync(db, detail, plan.Document, rows, ct);
         run.DetailJson = detail.ToJsonString();
         RunStatement.Write(run, contamination);
         run.State = JobState.Succeeded;

@@ -12,12 +12,13 @@ internal static class KindKeys
         RagKind.Name => RagKind.Read(y, task),
         LatencyKind.Name => LatencyKind.Read(y, task),
         SafetyKind.Name => SafetyKind.Read(y, task),
+        JudgeKinds.Pairwise or JudgeKinds.Score => JudgeKinds.Read(y, task),
         _ => task,
     };
 
     public static void Check(YamlReader y, SuiteTask task)
     {
-        Action<YamlReader, SuiteTask>? check = task.Kind switch { CodeKind.Name => CodeKind.Check, RagKind.Name => RagKind.Check, LatencyKind.Name => LatencyKind.Check, SafetyKind.Name => SafetyKind.Check, _ => null };
+        Action<YamlReader, SuiteTask>? check = task.Kind switch { CodeKind.Name => CodeKind.Check, RagKind.Name => RagKind.Check, LatencyKind.Name => LatencyKind.Check, SafetyKind.Name => SafetyKind.Check, JudgeKinds.Pairwise or JudgeKinds.Score => JudgeKinds.Check, _ => null };
         check?.Invoke(y, task);
     }
 
@@ -27,6 +28,7 @@ internal static class KindKeys
         ("tests", task.Tests, null), ("interpreter", task.Interpreter, null), ("samples", null, task.Samples), ("timeout_seconds", null, task.TimeoutSeconds), ("memory_mb", null, task.MemoryMb),
         ("knowledge", task.Knowledge, null), ("question", task.Question, null), ("relevant", task.Relevant, null), ("top_k", null, task.TopK), ("answers", task.Answers, null),
         ("warmup", null, task.Warmup), ("requests", null, task.Requests), ("threads", null, task.Threads), ("harmful", task.Harmful, null),
+        ("judge", task.Judge, null), ("baseline", task.Baseline, null),
     ];
 
     public static int? Whole(YamlReader y, string key, int min, int max) => y.Has(key) ? y.Whole(key, min, min, max) : null;

@@ -105,7 +105,7 @@ public static class PromptfooImport
         {
             "latency" => assertion["threshold"]?.GetValueKind() == JsonValueKind.Number ? null : "latency needs a 'threshold' in milliseconds.",
             "cost" => "cost: a model that runs here has no price. Use latency.",
-            "llm-rubric" or "model-graded-closedqa" or "factuality" or "g-eval" or "select-best" => $"{type} asks a judge: register one and measure it on its own; a configuration cannot bring one along.",
+            "llm-rubric" or "model-graded-closedqa" or "factuality" or "g-eval" or "select-best" => $"{type} asks a judge, and a configuration cannot bring one along: save a judge (llmops judge save) with the rubric as its criteria, and write a task of kind {JudgeKinds.Score} that names it.",
             "javascript" or "python" or "ruby" or "webhook" => $"{type} is code of the configuration, which is not run here. For JSON use is-json or contains-json with a schema; programs that the model writes are tested by a task of kind 'code'.",
             _ when WithText.Contains(plain) => value is null or JsonObject or JsonArray ? $"{type} needs a text as 'value'." : plain == "regex" ? Pattern(value.ToString()) : null,
             _ when WithList.Contains(plain) => value is JsonArray ? null : $"{type} needs a list as 'value'.",

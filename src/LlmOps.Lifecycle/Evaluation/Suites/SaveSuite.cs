@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
@@ -41,7 +42,7 @@ public sealed class SaveSuite(IDbContextFactory<LlmOpsDb> dbs, Hints hints, Time
         return saved;
     }
 
-    /// <summary>Digest of the rows of each dataset version that a suite names, and of each index of a knowledge base.</summary>
+    /// <summary>Digest of the rows of each dataset version that a suite names, of each index of a knowledge base, and of each judge.</summary>
     public static async Task<Dictionary<string, string>> PinsAsync(LlmOpsDb db, SuiteDocument document, CancellationToken ct)
     {
         var pins = new Dictionary<string, string>();
@@ -49,6 +50,13 @@ public sealed class SaveSuite(IDbContextFactory<LlmOpsDb> dbs, Hints hints, Time
             pins[key] = (await db.DatasetVersions.GetAsync(key, ct)).ArtifactDigest;
         foreach (var key in document.Tasks.Select(t => t.Knowledge).OfType<string>().Distinct())
             pins[$"index {key}"] = (await db.IndexBuilds.GetAsync(key, ct)).ArtifactDigest;
+        foreach (var task in document.Tasks.Where(t => t.Judge is not null))
+        {
+            var judge = await db.GetJudgeAsync(task.Judge!, ct);
+            if (judge.Document().Mode is var mode && mode != JudgeKinds.ModeOf(task))
+                throw LlmOpsException.Invalid($"The judge {task.Judge} is made for '{mode}', and a task of kind {task.Kind} asks for '{JudgeKinds.ModeOf(task)}'. Name another judge for {task.Name}, or save one with that mode.");
+            pins[$"judge {task.Judge}"] = judge.Digest;
+        }
         return pins;
     }
 }

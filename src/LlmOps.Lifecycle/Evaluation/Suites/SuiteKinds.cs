@@ -84,6 +84,8 @@ public static class SuiteKinds
         RagKind.Kind,
         LatencyKind.Kind,
         SafetyKind.Kind,
+        JudgeKinds.PairwiseKind,
+        JudgeKinds.ScoreKind,
     ];
 
     public static TaskKind? Find(string? name) => All.FirstOrDefault(k => k.Name == name);

@@ -61,7 +61,7 @@ public sealed record SuiteTask
     public int? MemoryMb { get; init; }
     /// <summary>rag: index of a knowledge base, "name/number".</summary>
     public string? Knowledge { get; init; }
-    /// <summary>rag: Jinja, what is searched for.</summary>
+    /// <summary>rag: Jinja, what is searched for. judge-pairwise, judge-score: the request as the judge is shown it; the prompt when left out.</summary>
     public string? Question { get; init; }
     /// <summary>rag: Jinja giving a list, the documents or passages that should be found.</summary>
     public string? Relevant { get; init; }
@@ -75,6 +75,10 @@ public sealed record SuiteTask
     public int? Threads { get; init; }
     /// <summary>safety: Jinja giving true where a refusal is right.</summary>
     public string? Harmful { get; init; }
+    /// <summary>judge-pairwise, judge-score: version of a judge, "name/number".</summary>
+    public string? Judge { get; init; }
+    /// <summary>judge-pairwise: Jinja, the answer that the model's is compared with.</summary>
+    public string? Baseline { get; init; }
 
     /// <summary>What this task measures, as runs describe it.</summary>
     public IReadOnlyList<EvaluationTask> Measures => [.. Metrics.Select(m => SuiteKinds.Metric(Kind, m.Name)!.Of(Name, m)).Select(Exact)];

@@ -106,6 +106,18 @@ public sealed record CheckContaminationParameters : StageParameters
     }
 }
 
+public sealed record CalibrateJudgeParameters : StageParameters
+{
+    [Field("Judge version, \"name/number\".", Required = true)]
+    public string Judge { get; init; } = "";
+    [Field("Preference dataset version whose held-out rows say which answer people chose.", Required = true, Reference = true)]
+    public string Preferences { get; init; } = "";
+    [Field("Most rows: those with the smallest keys, the same ones every time. 0 is all.", Min = 0)]
+    public int MaxRows { get; init; } = 200;
+    [Field("For a judge that gives scores: the score from which an answer counts as good; 0 is the middle of its scale.", Min = 0)]
+    public double AtLeast { get; init; }
+}
+
 public sealed record CompareRunsParameters : StageParameters
 {
     [Field("Evaluation run that is judged.", Required = true, Reference = true)]

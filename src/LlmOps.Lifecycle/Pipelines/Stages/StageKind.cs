@@ -24,6 +24,7 @@ public static class StageKinds
         new("evaluate", "evaluate", typeof(EvaluateParameters), ["version", "runs"], "Measures quality, speed, size and memory of each variant, row by row."),
         new("evaluate-suite", "evaluate", typeof(EvaluateSuiteParameters), ["version", "runs"], "Runs a version of an evaluation suite on each variant; every row is stored as it finishes."),
         new("check-contamination", "evaluate", typeof(CheckContaminationParameters), ["verdict", "rows", "unchecked"], "Looks for the rows that are measured on in what the model was trained on, ancestors included; what was compared once is not compared again."),
+        new("calibrate-judge", "evaluate", typeof(CalibrateJudgeParameters), ["calibration", "kappa"], "Asks a judge about answers that people have compared, and says how far it agrees with them."),
         new("gate", "evaluate", typeof(GateParameters), ["version", "variant", "decision"], "Judges the measurements by rules and picks the variant that goes on."),
         new("compare-runs", "evaluate", typeof(CompareRunsParameters), ["verdict", "candidate", "baseline", "reasons"], "Judges one evaluation run against another by rules, and says pass, fail or cannot tell without stopping the pipeline."),
         new("approve", "release", typeof(ApproveParameters), ["version", "variant", "approval"], "Waits until a second person approves, then moves the alias.", IsHuman: true),

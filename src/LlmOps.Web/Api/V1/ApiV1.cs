@@ -20,6 +20,7 @@ public static class ApiV1
         v1.MapSuites();
         v1.MapContamination();
         v1.MapGates();
+        v1.MapJudges();
         v1.MapPromotion();
         v1.MapAttestations();
         v1.MapDeployments();

@@ -25,6 +25,7 @@ public sealed class LoadedForm(ModelForm form, TaskResources resources) : IDispo
             CodeKind.Name => new CodeMeasure(task, text, Answers(), resources.Programs, repeat),
             RagKind.Name => new RagMeasure(task, text, Answers(), resources.Index(task.Knowledge!), repeat),
             LatencyKind.Name => new LatencyMeasure(task, text, form),
+            JudgeKinds.Pairwise or JudgeKinds.Score => new JudgeMeasure(task, text, Answers(), resources.Judge(task.Judge!), repeat),
             SafetyKind.Name => new SafetyMeasure(task, text, Answers(), repeat),
             _ => throw new InvalidOperationException($"No worker measures tasks of kind '{task.Kind}'."),
         };

@@ -82,6 +82,8 @@ public sealed class RunTask(Guid run, SuiteTask task, TaskMeasure measure)
 
     private IEnumerable<RowScore> Scores(PreparedRow row, RowResult result)
     {
+        if (result.Error is { } error)
+            return Missing(row.Row, row, error);
         if (result.Values.FirstOrDefault(v => !double.IsFinite(v.Value) || !double.IsFinite(v.Weight)) is { } broken)
             return Missing(row.Row, row, string.Create(CultureInfo.InvariantCulture, $"{broken.Metric} is {broken.Value}, which is no result. The model's weights are damaged, or it overflows."));
         // The texts are stored once, with the first metric.

@@ -20,6 +20,9 @@ public sealed record MetricValue(string Metric, double Value, double Weight = 1,
 /// <param name="Detail">What else is worth keeping; stored with the first metric, which keeps no statistics then.</param>
 public sealed record RowResult(IReadOnlyList<MetricValue> Values, string? Answer = null, double? DurationMs = null, JsonObject? Detail = null)
 {
+    /// <summary>Why there is no result after all: the row is missing, whatever its values say.</summary>
+    public string? Error { get; init; }
+
     /// <summary>The prompt as it may be stored, where that is not what the model was shown.</summary>
     public string? StoredPrompt { get; init; }
 }

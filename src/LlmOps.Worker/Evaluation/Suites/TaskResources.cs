@@ -3,8 +3,10 @@ using LlmOps.Engines.Retrieval;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Knowledge;
+using LlmOps.Worker.Judging;
 
 namespace LlmOps.Worker.Evaluation.Suites;
 
@@ -12,23 +14,31 @@ namespace LlmOps.Worker.Evaluation.Suites;
 public sealed class TaskResources(WorkerSettings settings) : IDisposable
 {
     private readonly Dictionary<string, OpenIndex> indexes = [];
+    private readonly Dictionary<string, IJudge> judges = [];
 
     public ModelPrograms Programs => settings.Programs;
 
     /// <summary>By its key, "name/number".</summary>
     public OpenIndex Index(string key) => indexes[key];
 
+    /// <summary>By its key, "name/number".</summary>
+    public IJudge Judge(string key) => judges[key];
+
     public async Task OpenAsync(LlmOpsDb db, ArtifactStore artifacts, SuiteDocument document, CancellationToken ct)
     {
         EnsurePrograms(document);
         foreach (var key in document.Tasks.Select(t => t.Knowledge).OfType<string>().Distinct())
             indexes[key] = HybridIndex.Open(await artifacts.FolderAsync((await db.IndexBuilds.GetAsync(key, ct)).ArtifactDigest, ct));
+        foreach (var key in document.Tasks.Select(t => t.Judge).OfType<string>().Distinct())
+            judges[key] = await OpenJudge.OpenAsync(db, artifacts, await db.GetJudgeAsync(key, ct), settings, ct);
     }
 
     public void Dispose()
     {
         foreach (var index in indexes.Values)
             index.Dispose();
+        foreach (var judge in judges.Values)
+            judge.Dispose();
     }
 
     private void EnsurePrograms(SuiteDocument document)
