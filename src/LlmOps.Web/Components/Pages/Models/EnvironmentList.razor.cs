@@ -30,7 +30,12 @@ public sealed partial class EnvironmentList
         at = Clock.GetUtcNow().UtcDateTime;
     }
 
-    private async Task LookAsync() => (holder, looked) = (await History.AtAsync(Model.Name, alias, new DateTimeOffset(at, TimeSpan.Zero)), true);
+    private async Task LookAsync()
+    {
+        (holder, looked) = (await History.AtAsync(Model.Name, alias, new DateTimeOffset(at, TimeSpan.Zero)), true);
+        // The button renders itself only.
+        StateHasChanged();
+    }
 
     private async Task RollBackAsync(string name)
     {
