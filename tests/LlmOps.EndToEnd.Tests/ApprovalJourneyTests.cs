@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using LlmOps.Lifecycle.Promotion;
 using Microsoft.EntityFrameworkCore;
 using static Microsoft.Playwright.Assertions;
 
@@ -30,7 +29,7 @@ public sealed class ApprovalJourneyTests(ReleaseOffice office) : IClassFixture<R
         await Expect(mara.Text("You had this version made. Somebody who did not has to decide.")).ToBeVisibleAsync();
         await Expect(mara.Button("Approve")).ToBeDisabledAsync();
         await IsRefusedAsync(mara, request, Forbidden, "You had this version made");
-        await IsRefusedAsync(await office.OfAsync("erin"), request, Forbidden, "erin may not do this");
+        await IsRefusedAsync(await office.OfAsync("erin"), request, Forbidden, "can decide");
         Assert.Null(await office.HolderAsync(model));
 
         // The evidence first: what was measured, with its interval and its n.
@@ -57,8 +56,17 @@ public sealed class ApprovalJourneyTests(ReleaseOffice office) : IClassFixture<R
     {
         Services.Require(File.Exists(Services.Chromium));
         var (model, _, second) = await office.ModelAsync("two");
-        await office.Product.Get<DefineEnvironments>().DefineAsync(model, [ModelEnvironment.Plain("production") with { RequiredApprovals = 2 }], await office.ActorAsync("ada"));
-        var (rita, rosa, rolf) = (await office.OfAsync("rita"), await office.OfAsync("rosa"), await office.OfAsync("rolf"));
+        var (rita, rosa, rolf, ada) = (await office.OfAsync("rita"), await office.OfAsync("rosa"), await office.OfAsync("rolf"), await office.OfAsync("ada"));
+        await ada.OpenAsync($"/models/{model}?tab=aliases");
+        await ada.Button("Change the environments…").ClickAsync();
+        var production = ada.Page.Locator("dialog[open] fieldset").Filter(new() { HasText = "production" });
+        await production.Locator("input[type=number]").FillAsync("0");
+        await ada.Button("Save the environments").ClickAsync();
+        await Expect(production.GetByText("'production' asks for 0 approvals.")).ToBeVisibleAsync();
+        await production.Locator("input[type=number]").FillAsync("2");
+        await ada.Button("Save the environments").ClickAsync();
+        await Expect(ada.Page.Locator("dialog[open]")).ToHaveCountAsync(0);
+        await Expect(ada.Page.GetByRole(Microsoft.Playwright.AriaRole.Row, new() { Name = "production 2" })).ToBeVisibleAsync();
 
         var first = await rita.RequestPromotionAsync(model, 2);
         await rosa.ApproveAsync(first, "The numbers are fine.");

@@ -36,19 +36,33 @@ public sealed record ModelEnvironment(string Alias, int RequiredApprovals, IRead
 
     public static void EnsureValid(IReadOnlyList<ModelEnvironment> environments)
     {
+        if (Problems(environments) is [var first, ..])
+            throw LlmOpsException.Invalid(first.Text);
+    }
+
+    /// <summary>What is wrong, each at the row and field it belongs to, so that a form can say it there; empty when nothing is.</summary>
+    public static IReadOnlyList<EnvironmentProblem> Problems(IReadOnlyList<ModelEnvironment> environments)
+    {
+        var found = new List<EnvironmentProblem>();
         if (environments.Count is 0 or > 20)
-            throw LlmOpsException.Invalid($"A model has 1 to 20 environments; these are {environments.Count}.");
-        foreach (var e in environments)
+            found.Add(new(null, null, $"A model has 1 to 20 environments; these are {environments.Count}."));
+        foreach (var (row, e) in environments.Index())
         {
-            AliasName.Parse(e.Alias);
+            if (AliasName.Problem(e.Alias) is { } name)
+                found.Add(new(row, nameof(Alias), name));
+            else if (environments.Take(row).Any(other => other.Alias == e.Alias))
+                found.Add(new(row, nameof(Alias), $"The environment '{e.Alias}' is there twice. Remove one of them."));
             if (e.RequiredApprovals is < 1 or > MostApprovals)
-                throw LlmOpsException.Invalid($"'{e.Alias}' asks for {e.RequiredApprovals} approvals. Between 1 and {MostApprovals} are possible.");
+                found.Add(new(row, nameof(RequiredApprovals), $"'{e.Alias}' asks for {e.RequiredApprovals} approvals. Between 1 and {MostApprovals} are possible."));
             if (e.Roles.Count == 0 || e.Roles.Any(r => !SigningRoles.Contains(r)))
-                throw LlmOpsException.Invalid($"'{e.Alias}' names the roles [{string.Join(", ", e.Roles)}]. Name one or more of {string.Join(", ", SigningRoles)}: others may not decide.");
+                found.Add(new(row, nameof(Roles), $"'{e.Alias}' names the roles [{string.Join(", ", e.Roles)}]. Name one or more of {string.Join(", ", SigningRoles)}: others may not decide."));
             if (e.MinimumVerdict == Verdict.Fail)
-                throw LlmOpsException.Invalid($"'{e.Alias}' demands the verdict Fail. Demand Pass or CannotTell, or nothing.");
+                found.Add(new(row, nameof(MinimumVerdict), $"'{e.Alias}' demands the verdict Fail. Demand Pass or CannotTell, or nothing."));
         }
-        if (environments.GroupBy(e => e.Alias).FirstOrDefault(g => g.Count() > 1) is { } twice)
-            throw LlmOpsException.Invalid($"The environment '{twice.Key}' is there twice. Remove one of them.");
+        return found;
     }
 }
+
+/// <param name="Row">Index of the environment; null for the list itself.</param>
+/// <param name="Field">Name of the property; null for the list itself.</param>
+public sealed record EnvironmentProblem(int? Row, string? Field, string Text);

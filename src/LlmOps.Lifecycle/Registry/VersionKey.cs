@@ -20,9 +20,11 @@ public sealed record VersionKey(string Name, int Number)
 
 public static partial class ModelName
 {
-    public static string Parse(string text) => Pattern().IsMatch(text)
-        ? text
-        : throw LlmOpsException.Invalid($"'{text}' is no usable name. Use 1 to 100 lower-case letters, digits, dots, dashes and underscores, beginning with a letter or digit.");
+    public static string Parse(string text) => Problem(text) is { } problem ? throw LlmOpsException.Invalid(problem) : text;
+
+    /// <summary>Why the text is no name, or null when it is one.</summary>
+    public static string? Problem(string text) => Pattern().IsMatch(text) ? null
+        : $"'{text}' is no usable name. Use 1 to 100 lower-case letters, digits, dots, dashes and underscores, beginning with a letter or digit.";
 
     [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,99}$")]
     private static partial Regex Pattern();
@@ -30,9 +32,11 @@ public static partial class ModelName
 
 public static partial class AliasName
 {
-    public static string Parse(string text) => Pattern().IsMatch(text)
-        ? text
-        : throw LlmOpsException.Invalid($"'{text}' is no usable alias. Use 1 to 50 lower-case letters, digits, dashes and underscores, beginning with a letter.");
+    public static string Parse(string text) => Problem(text) is { } problem ? throw LlmOpsException.Invalid(problem) : text;
+
+    /// <summary>Why the text is no alias, or null when it is one.</summary>
+    public static string? Problem(string text) => Pattern().IsMatch(text) ? null
+        : $"'{text}' is no usable alias. Use 1 to 50 lower-case letters, digits, dashes and underscores, beginning with a letter.";
 
     [GeneratedRegex("^[a-z][a-z0-9_-]{0,49}$")]
     private static partial Regex Pattern();

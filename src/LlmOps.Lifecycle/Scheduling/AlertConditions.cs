@@ -71,14 +71,23 @@ public static class AlertConditions
 
     public static void EnsureValid(string condition, AlertParameters p)
     {
+        if (Problems(condition, p) is [var first, ..])
+            throw LlmOpsException.Invalid(first.Text);
+    }
+
+    /// <summary>What is wrong, each at its field ("condition", "runs", "metric", "last"); empty when nothing is.</summary>
+    public static IReadOnlyList<(string Field, string Text)> Problems(string condition, AlertParameters p)
+    {
+        var found = new List<(string, string)>();
         if (!All.Contains(condition))
-            throw LlmOpsException.Invalid($"'{condition}' is no condition. Conditions: {string.Join(", ", All)}.");
+            found.Add(("condition", $"'{condition}' is no condition. Conditions: {string.Join(", ", All)}."));
         if (condition == CannotTell && p.Runs is < 1 or > 100)
-            throw LlmOpsException.Invalid($"{p.Runs} runs are outside 1 … 100.");
+            found.Add(("runs", $"{p.Runs} runs are outside 1 … 100."));
         if (condition == Trend && string.IsNullOrWhiteSpace(p.Metric))
-            throw LlmOpsException.Invalid("A trend needs the metric that is watched, for example 'preference.accuracy'.");
+            found.Add(("metric", "A trend needs the metric that is watched, for example 'preference.accuracy'."));
         if (condition == Trend && (p.Last < TheilSen.FewestPoints || p.Last > 200))
-            throw LlmOpsException.Invalid($"A trend over {p.Last} firings is outside {TheilSen.FewestPoints} … 200: fewer points cannot show one.");
+            found.Add(("last", $"A trend over {p.Last} firings is outside {TheilSen.FewestPoints} … 200: fewer points cannot show one."));
+        return found;
     }
 
     internal static AlertParameters Parameters(AlertRule rule) => Json.Read<AlertParameters>(rule.ParametersJson);

@@ -15,6 +15,7 @@ public sealed class FireSchedules(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
 {
     /// <summary>The clock beats every minute; what is later than this was missed.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan DoubleClick = TimeSpan.FromSeconds(2);
 
     /// <summary>Called every minute by the clock. How many runs were started.</summary>
     public async Task<int> FireDueAsync(CancellationToken ct = default)
@@ -68,15 +69,19 @@ public sealed class FireSchedules(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
         Schedule schedule;
         await using (var db = await dbs.CreateDbContextAsync(ct))
             schedule = await db.Schedules.AsNoTracking().SingleOrDefaultAsync(s => s.Id == id, ct) ?? throw LlmOpsException.NotFound("Schedule", id);
-        if (await PreviousRunAsync(schedule, ct) is { EndedAt: null } previous)
-        {
-            if (schedule.Overlap != OverlapPolicy.CancelPrevious)
-                throw new LlmOpsException(ErrorCode.ResourceConflict, $"The run before of {schedule.Name} is not over yet. Wait for it or cancel it, then try again.");
+        var previous = await PreviousRunAsync(schedule, ct);
+        if (previous is { EndedAt: null } && schedule.Overlap != OverlapPolicy.CancelPrevious)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, $"The run before of {schedule.Name} is not over yet. Wait for it or cancel it, then try again.");
+        // The second click of a double click would cancel what the first one started, or start the same once more.
+        if (previous is not null && time.GetUtcNow() - previous.CreatedAt < DoubleClick)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, $"{schedule.Name} was started in this moment.");
+        if (previous is { EndedAt: null })
             await CancelAsync(previous.Id, ct);
-        }
         var firing = await UniqueViolation.RetryAsync(() => ClaimAsync(schedule, time.GetUtcNow(), 0, null, actor, ct));
         await AfterAsync(schedule, firing, ct);
-        return firing!.Outcome == FiringOutcome.Failed ? throw LlmOpsException.Invalid(firing.Note!) : firing;
+        if (firing is null)
+            throw new LlmOpsException(ErrorCode.ResourceConflict, $"Somebody else started {schedule.Name} in this moment.");
+        return firing.Outcome == FiringOutcome.Failed ? throw LlmOpsException.Invalid(firing.Note!) : firing;
     }
 
     /// <summary>One transaction: the claim, the run, its audit entry and what is told about it; null when another clock was first.</summary>
@@ -88,6 +93,10 @@ public sealed class FireSchedules(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
         // Guarded by the time that was read: of two clocks that see the same schedule due, even at different minutes, one goes on.
         if (asked is null && 0 == await db.Schedules.Where(s => s.Id == schedule.Id && s.Enabled && s.LastFiredAt == schedule.LastFiredAt)
                 .ExecuteUpdateAsync(s => s.SetProperty(x => x.LastFiredAt, now), ct))
+            return null;
+        // Two people who ask at once both saw the same last run: the row is held by the first one, and the second finds another run in it.
+        if (asked is not null && 0 == await db.Schedules.Where(s => s.Id == schedule.Id && s.LastRunId == schedule.LastRunId)
+                .ExecuteUpdateAsync(s => s.SetProperty(x => x.LastError, x => x.LastError), ct))
             return null;
         PipelineRun? run = null;
         var (outcome, note) = (FiringOutcome.Skipped, skip);

@@ -11,6 +11,20 @@ public sealed class NotificationChannels(MailChannel mail, WebhookChannel webhoo
 
     public static IReadOnlyList<string> All { get; } = [Page, Email, Webhook];
 
+    /// <summary>Why nothing can be sent that way, or null.</summary>
+    public string? ProblemOf(AlertChannel channel)
+    {
+        try
+        {
+            EnsureUsable(channel);
+            return null;
+        }
+        catch (LlmOpsException e)
+        {
+            return e.Message;
+        }
+    }
+
     /// <summary>Said when the rule is made, not at night when it speaks.</summary>
     public void EnsureUsable(AlertChannel channel)
     {

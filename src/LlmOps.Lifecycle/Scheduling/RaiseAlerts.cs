@@ -32,7 +32,7 @@ internal static class RaiseAlerts
     }
 
     /// <summary>What is shown on the page has arrived when it is stored; the rest waits for the sender.</summary>
-    private static Notification Make(AlertRule rule, AlertChannel channel, string title, string text, string href, DateTimeOffset now) => new()
+    internal static Notification Make(AlertRule rule, AlertChannel channel, string title, string text, string href, DateTimeOffset now) => new()
     {
         AlertRuleId = rule.Id, Channel = channel.Kind, Target = channel.Target, Title = title, Text = text, Href = href, CreatedAt = now,
         State = channel.Kind == NotificationChannels.Page ? NotificationState.Sent : NotificationState.Waiting, SentAt = channel.Kind == NotificationChannels.Page ? now : null,

@@ -1,4 +1,6 @@
+using System.Globalization;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Identity;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Scheduling;
@@ -6,8 +8,11 @@ namespace LlmOps.Lifecycle.Scheduling;
 public sealed record AlertRuleRow(Guid Id, string Name, string? Schedule, string Condition, AlertParameters Parameters, IReadOnlyList<AlertChannel> Channels, bool Enabled, string CreatedBy, DateTimeOffset CreatedAt);
 
 /// <summary>The rules, and what they have said.</summary>
-public sealed class ReadAlerts(IDbContextFactory<LlmOpsDb> dbs, TimeProvider time)
+public sealed class ReadAlerts(IDbContextFactory<LlmOpsDb> dbs)
 {
+    // A person's own values have a place in the identity tables: how far they read is one of them.
+    private const string MarkProvider = "llmops", MarkName = "notifications-read-until";
+
     public async Task<IReadOnlyList<AlertRuleRow>> RulesAsync(CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
@@ -29,18 +34,26 @@ public sealed class ReadAlerts(IDbContextFactory<LlmOpsDb> dbs, TimeProvider tim
         return await db.Notifications.AsNoTracking().OrderByDescending(n => n.CreatedAt).ThenByDescending(n => n.Id).Take(take).ToListAsync(ct);
     }
 
-    /// <summary>What the bell shows: notifications for the page that nobody has marked as read, newest first.</summary>
-    public async Task<IReadOnlyList<Notification>> UnreadAsync(int take = 20, CancellationToken ct = default)
+    /// <summary>What a person's bell shows: notifications for the page since they last marked them as read, or since their account was made; newest first.</summary>
+    public async Task<IReadOnlyList<Notification>> UnreadAsync(Actor actor, int take = 20, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        return await db.Notifications.AsNoTracking().Where(n => n.Channel == NotificationChannels.Page && n.ReadAt == null).OrderByDescending(n => n.CreatedAt).Take(take).ToListAsync(ct);
+        var since = await db.UserTokens.Where(t => t.UserId == actor.Id && t.LoginProvider == MarkProvider && t.Name == MarkName).Select(t => t.Value).SingleOrDefaultAsync(ct) is { } mark
+            ? DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(mark, CultureInfo.InvariantCulture))
+            : await db.Users.Where(u => u.Id == actor.Id).Select(u => (DateTimeOffset?)u.CreatedAt).SingleOrDefaultAsync(ct) ?? DateTimeOffset.UnixEpoch;
+        return await db.Notifications.AsNoTracking().Where(n => n.Channel == NotificationChannels.Page && n.ReadAt == null && n.CreatedAt > since).OrderByDescending(n => n.CreatedAt).Take(take).ToListAsync(ct);
     }
 
-    /// <summary>They were seen, by whoever looked first: the team shares one bell. It changes nothing else, so it leaves no audit entry.</summary>
-    public async Task MarkReadAsync(IReadOnlyCollection<Guid> ids, CancellationToken ct = default)
+    /// <summary>This person has seen what was said until then; others have not. It changes nothing else, so it leaves no audit entry.</summary>
+    public Task MarkReadAsync(Actor actor, DateTimeOffset until, CancellationToken ct = default) => UniqueViolation.RetryAsync(async () =>
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var now = time.GetUtcNow();
-        await db.Notifications.Where(n => ids.Contains(n.Id) && n.ReadAt == null).ExecuteUpdateAsync(s => s.SetProperty(n => n.ReadAt, now), ct);
-    }
+        var mark = until.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+        var own = await db.UserTokens.SingleOrDefaultAsync(t => t.UserId == actor.Id && t.LoginProvider == MarkProvider && t.Name == MarkName, ct);
+        if (own is null)
+            db.UserTokens.Add(new() { UserId = actor.Id, LoginProvider = MarkProvider, Name = MarkName, Value = mark });
+        else
+            own.Value = mark;
+        return await db.SaveChangesAsync(ct);
+    });
 }

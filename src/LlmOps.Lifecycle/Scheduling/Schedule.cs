@@ -60,10 +60,10 @@ public sealed class AlertRule
     public Guid Id { get; init; } = Guid.CreateVersion7();
     public required string Name { get; init; }
     /// <summary>The schedule it watches; null for all.</summary>
-    public Guid? ScheduleId { get; init; }
-    public required string Condition { get; init; }
-    public required string ParametersJson { get; init; }
-    public required string ChannelsJson { get; init; }
+    public Guid? ScheduleId { get; set; }
+    public required string Condition { get; set; }
+    public required string ParametersJson { get; set; }
+    public required string ChannelsJson { get; set; }
     public bool Enabled { get; set; } = true;
     public required string CreatedBy { get; init; }
     public DateTimeOffset CreatedAt { get; init; }

@@ -29,9 +29,11 @@ public static class Permissions
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
         foreach (var permission in Enum.GetValues<Permission>())
             authorization.AddPolicy(Policy + permission, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().May(permission)));
-        authorization.AddPolicy(SignersPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().May(Permission.Approve) || c.User.Identity?.AuthenticationType != TokenAuthentication.Scheme));
-        authorization.AddPolicy(ChangesPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().Permissions.Any(x => x != Permission.Read)));
+        authorization.AddPolicy(SignersPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor() is var actor && (actor.May(Permission.Approve) || (c.User.Identity?.AuthenticationType != TokenAuthentication.Scheme && MayChange(actor)))));
+        authorization.AddPolicy(ChangesPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => MayChange(c.User.ToActor())));
     }
+
+    private static bool MayChange(Actor actor) => actor.Permissions.Any(p => p != Permission.Read);
 
     private const string ChangesPolicy = "may-change-something";
     private const string SignersPolicy = "may-sign";
@@ -43,7 +45,7 @@ public static class Permissions
     /// <summary>For what belongs to the actor alone: anybody but a mere reader.</summary>
     public static T RequireMoreThanRead<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(ChangesPolicy);
 
-    /// <summary>Who may approve, and a person at a keyboard in whose hands somebody put it; whether they did, the use case finds out. A token never signs in another's place.</summary>
+    /// <summary>Who may approve, and a person at a keyboard, no mere reader, in whose hands somebody put it; whether they did, the use case finds out. A token never signs in another's place.</summary>
     public static T RequireSigner<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(SignersPolicy);
 
     /// <summary>Every endpoint of the group that asks for no permission of its own asks for reading.</summary>

@@ -125,6 +125,16 @@ internal static class UseCases
             var rule = await RuleAsync(p, p.Alice);
             return a => p.Get<ManageAlertRules>().EnableAsync(rule.Id, false, a);
         }),
+        ["change an alert rule"] = new("ManageAlertRules.ChangeAsync", "change alert-rule", Alice, async p =>
+        {
+            var rule = await RuleAsync(p, p.Alice);
+            return a => p.Get<ManageAlertRules>().ChangeAsync(rule.Id, new NewAlertRule("nights", AlertConditions.Missed, [new AlertChannel(NotificationChannels.Page)]), a);
+        }),
+        ["test an alert rule"] = new("ManageAlertRules.TestAsync", "test alert-rule", Alice, async p =>
+        {
+            var rule = await RuleAsync(p, p.Alice);
+            return a => p.Get<ManageAlertRules>().TestAsync(rule.Id, a);
+        }),
         ["delete an alert rule"] = new("ManageAlertRules.DeleteAsync", "delete alert-rule", Alice, async p =>
         {
             var rule = await RuleAsync(p, p.Alice);

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Promotion;
@@ -78,7 +79,7 @@ public abstract class RegressionTests(DatabaseProvider provider) : ProductTests(
         var detail = Json.Read<IncidentDetail>(incident.DetailJson);
         Assert.Equal((30, 20, "tiny-lm/1 int8"), (detail.RowsWorse, detail.Rows.Count, detail.Baseline));
         Assert.All(detail.Rows, r => Assert.Equal(("preference", 1.0, 0.0), (r.Task, r.BeforeScore, r.AfterScore)));
-        var told = Assert.Single(await Get<ReadAlerts>().UnreadAsync());
+        var told = Assert.Single(await Get<ReadAlerts>().UnreadAsync(Product.Alice));
         Assert.Equal($"/incidents/{incident.Id}", told.Href);
         Assert.Contains("preference.accuracy", told.Text, StringComparison.Ordinal);
         Assert.Equal(["open incident"], (await Product.AuditAsync()).Where(a => a.EndsWith("incident", StringComparison.Ordinal)));
@@ -116,7 +117,7 @@ public abstract class RegressionTests(DatabaseProvider provider) : ProductTests(
         await run.FailAsync("evaluate-candidate", "The dataset is gone.");
         var settled = await AtOnceAsync(4, _ => Get<SettleFirings>().SettleAsync());
         Assert.Equal(1, settled.Sum());
-        Assert.Contains("The dataset is gone.", Assert.Single(await Get<ReadAlerts>().UnreadAsync()).Text, StringComparison.Ordinal);
+        Assert.Contains("The dataset is gone.", Assert.Single(await Get<ReadAlerts>().UnreadAsync(Product.Alice)).Text, StringComparison.Ordinal);
         Assert.Equal(0, await CountAsync(db => db.Incidents));
         Assert.Null((await FiringsAsync())[0].Verdict);
     }
@@ -124,15 +125,32 @@ public abstract class RegressionTests(DatabaseProvider provider) : ProductTests(
     [Fact]
     public async Task Missed_IsToldWhenItFires()
     {
+        var (reader, other) = (await PersonAsync("reader"), await PersonAsync("other"));
         await Product.PromoteAsync(await Product.VersionAsync("tiny-lm", "int8"), "int8");
         await CreateAsync(Spec());
         await Get<ManageAlertRules>().CreateAsync(new NewAlertRule("downtime", AlertConditions.Missed, [new AlertChannel(NotificationChannels.Page)]), Product.Alice);
         Product.Clock.Advance(TimeSpan.FromDays(2));
         await FireAsync();
-        var told = Assert.Single(await Get<ReadAlerts>().UnreadAsync());
+        var told = Assert.Single(await Get<ReadAlerts>().UnreadAsync(reader));
         Assert.Equal(("nightly-check: missed", "2 due times were missed."), (told.Title, told.Text));
-        await Get<ReadAlerts>().MarkReadAsync([told.Id]);
-        Assert.Empty(await Get<ReadAlerts>().UnreadAsync());
+        // Each person has a bell of their own, and a new account does not begin with a year of old news.
+        await AtOnceAsync(4, _ => MarkAsync());
+        Assert.Empty(await Get<ReadAlerts>().UnreadAsync(reader));
+        Assert.Single(await Get<ReadAlerts>().UnreadAsync(other));
+        Product.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.Empty(await Get<ReadAlerts>().UnreadAsync(await PersonAsync("newcomer")));
+
+        async Task<int> MarkAsync()
+        {
+            await Get<ReadAlerts>().MarkReadAsync(reader, told.CreatedAt);
+            return 0;
+        }
+    }
+
+    private async Task<Actor> PersonAsync(string name)
+    {
+        var made = await Get<ManagePeople>().CreateAsync(name, name, null, [Roles.Engineer], Product.Ada);
+        return (await Get<ManagePeople>().FindActorAsync(made.Id))!;
     }
 
     [Theory]

@@ -147,6 +147,35 @@ public abstract class ScheduleTests(DatabaseProvider provider) : ProductTests(pr
     }
 
     [Fact]
+    public async Task RunNow_AskedTwiceInOneMoment_StartsOneRun()
+    {
+        // With this policy nothing else stands in the way of the second click.
+        var schedule = await CreateAsync(overlap: OverlapPolicy.CancelPrevious);
+        var answers = await AtOnceAsync(4, _ => AskAsync(schedule.Id));
+        Assert.Single(answers, a => a is null);
+        Assert.All(answers.OfType<string>(), a => Assert.Contains("in this moment", a, StringComparison.Ordinal));
+        Assert.Contains("in this moment", await AskAsync(schedule.Id), StringComparison.Ordinal);
+        Assert.Equal(1, await CountAsync(db => db.PipelineRuns));
+        Product.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.Null(await AskAsync(schedule.Id));
+        Assert.Equal([PipelineState.Cancelled, PipelineState.Running], await ReadAsync(db => db.PipelineRuns.OrderBy(r => r.Number).Select(r => r.State).ToListAsync()));
+    }
+
+    /// <summary>Why it was not started, or null when it was.</summary>
+    private async Task<string?> AskAsync(Guid schedule)
+    {
+        try
+        {
+            await Fire.RunNowAsync(schedule, Product.Alice);
+            return null;
+        }
+        catch (LlmOpsException e) when (e.Code == ErrorCode.ResourceConflict)
+        {
+            return e.Message;
+        }
+    }
+
+    [Fact]
     public async Task Schedule_ThatCannotStart_SaysWhy_AndTheOthersStillFire()
     {
         await CreateAsync();

@@ -8,6 +8,7 @@ using LlmOps.Lifecycle.Knowledge;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.TestKit;
@@ -34,6 +35,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Use<LlmOps.Lifecycle.Evaluation.Contamination.ReadContamination>(); Use<LlmOps.Lifecycle.Evaluation.Contamination.StartContaminationCheck>(); Use<ReadNoise>();
         Use<ReadDeployments>(); Use<ReadKnowledge>(); Use<ReadTraces>(); Use<ReadAudit>(); Use<VerifyAudit>(); Use<ReadPeople>(); Use<CompareRuns>(); Use<LlmOps.Lifecycle.Evaluation.Suites.StartSuiteRun>(); Use<ResolveRuns>(); Use<ReadPolicies>(); Use<SavePolicy>(); Use<PlanEvaluation>();
         Use<StartPipeline>(); Use<ControlPipeline>(); Use<CancelJobUseCase>(); Use<ManageSchedules>(); Use<FireSchedules>(); Use<ReadIncidents>(); Use<HandleIncident>(); Use<ReadAlerts>(); Use<DecideApproval>(); Use<LlmOps.Lifecycle.Promotion.Attestations.ReadAttestations>(); Use<LlmOps.Lifecycle.Promotion.Attestations.RotateSigningKey>(); Use<WithdrawApproval>(); Use<CommentOnApproval>(); Use<ShiftTraffic>(); Use<GiveFeedback>(); Use<ManagePeople>(); Use<ManageTokens>();
+        Use<ReadModels>(); Use<ReadVersion>(); Use<ReadAliasHistory>(); Use<DefineEnvironments>(); Use<RequestPromotion>(); Use<RequestRollback>(); Use<ManageDelegations>(); Use<ManageAlertRules>(); Use<NotificationChannels>(); Use<ReadCalendar>();
         Use<ReadNoise>(); Use<LlmOps.Lifecycle.Evaluation.Suites.ReadSuites>(); Use<LlmOps.Lifecycle.Evaluation.Suites.SaveSuite>();
         foreach (var bundle in new[] { "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;

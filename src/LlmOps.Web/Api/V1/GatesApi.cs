@@ -32,8 +32,8 @@ public static class GatesApi
         {
             var saved = await save.SaveAsync(body.Yaml, user.ToActor(), ct);
             return Results.Created($"/api/v1/gate-policies/{saved.Name}?number={saved.Number}", new { saved.Name, saved.Number, saved.Digest });
-        }).RequirePermission(Permission.RunPipelines).WithSummary("Saves a policy; other text under the same name is its next version.");
-        policies.MapPost("/check", (PolicyRequest body) => new PolicyProblems(PolicyDocument.Problems(body.Yaml))).RequirePermission(Permission.RunPipelines).WithSummary("What is wrong with a policy, each with its line; empty when nothing is.");
+        }).RequireMoreThanRead().WithSummary("Saves a policy, for engineers and release managers; other text under the same name is its next version.");
+        policies.MapPost("/check", (PolicyRequest body) => new PolicyProblems(PolicyDocument.Problems(body.Yaml))).RequireMoreThanRead().WithSummary("What is wrong with a policy, each with its line; empty when nothing is.");
 
         v1.MapPost("/gate", async (GateRequest body, JudgeVersion judge, ClaimsPrincipal user, CancellationToken ct) =>
         {

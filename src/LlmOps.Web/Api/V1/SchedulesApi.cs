@@ -46,6 +46,13 @@ public static class SchedulesApi
             await manage.EnableAsync(id, body.Enabled, user.ToActor(), ct);
             return Results.NoContent();
         }).RequirePermission(Permission.RunPipelines).WithSummary("Turns a rule on or off.");
+        rules.MapPatch("/{id:guid}", async (Guid id, NewAlertRule body, ManageAlertRules manage, ClaimsPrincipal user, CancellationToken ct) =>
+        {
+            await manage.ChangeAsync(id, body, user.ToActor(), ct);
+            return Results.NoContent();
+        }).RequirePermission(Permission.RunPipelines).WithSummary("Changes what a rule watches and whom it tells; its name stays.");
+        rules.MapPost("/{id:guid}/test", async (Guid id, ManageAlertRules manage, ClaimsPrincipal user, CancellationToken ct) => Results.Ok(new { sent = await manage.TestAsync(id, user.ToActor(), ct) }))
+            .RequirePermission(Permission.RunPipelines).WithSummary("Sends one message over each channel of the rule; whether it arrived is under /notifications.");
         rules.MapDelete("/{id:guid}", async (Guid id, ManageAlertRules manage, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await manage.DeleteAsync(id, user.ToActor(), ct);

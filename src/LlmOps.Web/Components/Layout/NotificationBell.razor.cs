@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -12,23 +13,26 @@ public sealed partial class NotificationBell
 
     [Inject] private ReadAlerts Alerts { get; set; } = null!;
     [Inject] private Browser Browser { get; set; } = null!;
+    [CascadingParameter] public required Actor Actor { get; set; }
 
     protected override async Task OnInitializedAsync()
     {
-        unread = await Alerts.UnreadAsync();
+        unread = await Alerts.UnreadAsync(Actor);
         shown.UnionWith(unread.Select(n => n.Id));
     }
 
     private async Task ReadAsync()
     {
-        unread = await Alerts.UnreadAsync();
+        unread = await Alerts.UnreadAsync(Actor);
         foreach (var n in unread.Where(n => shown.Add(n.Id)))
             await Browser.NotifyAsync(n.Title, n.Text, n.Href ?? "/schedules");
     }
 
     private async Task ReadAllAsync()
     {
-        await Alerts.MarkReadAsync([.. unread.Select(n => n.Id)]);
+        // Until the newest that was shown: what arrives in this moment stays unread.
+        if (unread.Count > 0)
+            await Alerts.MarkReadAsync(Actor, unread.Max(n => n.CreatedAt));
         unread = [];
     }
 }

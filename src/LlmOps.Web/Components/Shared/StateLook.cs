@@ -19,7 +19,7 @@ public sealed record StateLook(string Word, string Icon, string Colour, bool IsL
     /// <summary>States of other areas (a worker's, a deployment's) borrow the look of the nearest one and keep their own word.</summary>
     private static readonly Dictionary<string, string> Borrowed = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["Approved"] = "Succeeded", ["Accepted"] = "Succeeded", ["Passed"] = "Succeeded", ["Ready"] = "Succeeded", ["Active"] = "Succeeded", ["Serving"] = "Succeeded", ["Finished"] = "Succeeded", ["Completed"] = "Succeeded", ["Alive"] = "Succeeded", ["Published"] = "Succeeded", ["Fits"] = "Succeeded", ["OnFront"] = "Succeeded", ["Clean"] = "Succeeded", ["Met"] = "Succeeded", ["Resolved"] = "Succeeded",
+        ["Approved"] = "Succeeded", ["Accepted"] = "Succeeded", ["Passed"] = "Succeeded", ["Ready"] = "Succeeded", ["Active"] = "Succeeded", ["Serving"] = "Succeeded", ["Finished"] = "Succeeded", ["Completed"] = "Succeeded", ["Alive"] = "Succeeded", ["Published"] = "Succeeded", ["Fits"] = "Succeeded", ["OnFront"] = "Succeeded", ["Clean"] = "Succeeded", ["Met"] = "Succeeded", ["Resolved"] = "Succeeded", ["Sent"] = "Succeeded",
         ["Rejected"] = "Failed", ["Refused"] = "Failed", ["Lost"] = "Failed", ["Dead"] = "Failed", ["DoesNotFit"] = "Failed", ["Missed"] = "Failed", ["Contaminated"] = "Failed", ["Exact"] = "Failed", ["Near"] = "CannotTell", ["Contained"] = "CannotTell",
         ["Requested"] = "WaitingForApproval", ["Open"] = "WaitingForApproval", ["Waiting"] = "WaitingForApproval",
         ["Starting"] = "Running", ["Acknowledged"] = "Running", ["Started"] = "Running", ["Draining"] = "Running", ["Cancelling"] = "Running", ["Building"] = "Running",

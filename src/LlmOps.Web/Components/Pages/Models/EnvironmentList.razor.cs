@@ -12,6 +12,7 @@ public sealed partial class EnvironmentList
     private string alias = ReadVersion.ChampionAlias;
     private DateTime at;
     private AliasHolder? holder;
+    private EnvironmentForm? edit;
     private bool looked;
 
     [Inject] private ReadAliasHistory History { get; set; } = null!;
@@ -24,10 +25,19 @@ public sealed partial class EnvironmentList
 
     private string? Objection => Actor.May(Permission.Approve) || Actor.May(Permission.WriteModels) ? null : "Only an engineer, a release manager or an administrator can ask for a rollback.";
 
-    protected override async Task OnInitializedAsync()
+    private string? EditObjection => Actor.May(Permission.Administer) ? null : "Only an administrator sets the rules that others decide under.";
+
+    protected override Task OnInitializedAsync()
+    {
+        at = Clock.GetUtcNow().UtcDateTime;
+        return ReadAsync();
+    }
+
+    private async Task ReadAsync()
     {
         environments = await History.EnvironmentsAsync(Model.Name);
-        at = Clock.GetUtcNow().UtcDateTime;
+        if (environments.All(e => e.Alias != alias))
+            alias = environments[^1].Alias;
     }
 
     private async Task LookAsync()

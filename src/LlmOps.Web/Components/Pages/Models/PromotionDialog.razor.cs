@@ -13,6 +13,8 @@ public sealed partial class PromotionDialog
     private ModelDetail? model;
     private string variant = "";
     private string alias = ReadVersion.ChampionAlias;
+    private string reason = "";
+    private bool overriding, tried;
 
     [Inject] private RequestPromotion Promotion { get; set; } = null!;
     [Inject] private ReadModels Models { get; set; } = null!;
@@ -29,6 +31,8 @@ public sealed partial class PromotionDialog
     public async Task OpenAsync(string? wanted = null)
     {
         model = await Models.GetAsync(Version.Model);
+        // Who may sign but not write models can ask for nothing else.
+        (overriding, reason, tried) = (!Actor.May(Permission.WriteModels), "", false);
         variant = wanted ?? Measurements?.Variants.FirstOrDefault(v => v.Chosen)?.Variant ?? (Version.Variants is [var first, ..] ? first.Name : "");
         await dialog!.OpenAsync();
     }
@@ -41,9 +45,18 @@ public sealed partial class PromotionDialog
         _ => null,
     };
 
+    private string? ReasonProblem => tried && overriding && reason.Trim().Length < RequestPromotion.ShortestReason
+        ? $"Say why in at least {RequestPromotion.ShortestReason} characters." : null;
+
     private async Task RequestAsync()
     {
-        var request = await Promotion.RequestAsync(Version.Key.ToString(), variant, alias.Trim(), Actor);
+        tried = true;
+        if (ReasonProblem is not null)
+        {
+            StateHasChanged();
+            return;
+        }
+        var request = await Promotion.RequestAsync(new PromotionOrder(Version.Key.ToString(), variant, alias.Trim(), overriding ? PromotionKind.Override : PromotionKind.Promotion, overriding ? reason : null), Actor);
         await dialog!.CloseAsync();
         Navigation.NavigateTo($"/approvals/{request.Id}");
     }

@@ -13,8 +13,10 @@ public sealed partial class VersionPage
     private VersionDetail? version;
     private Measurements? measurements;
     private PromotionDialog? promotion;
+    private IReadOnlyList<AliasHolder> overrides = [];
 
     [Inject] private ReadVersion Versions { get; set; } = null!;
+    [Inject] private ReadAliasHistory History { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 
     [Parameter] public string Name { get; set; } = "";
@@ -26,7 +28,7 @@ public sealed partial class VersionPage
 
     private string? ChampionName => measurements?.Champion is { } c ? $"{ReadVersion.ChampionAlias} ({c.Version}{(c.Variant is null ? "" : ":" + c.Variant)})" : null;
 
-    private string? Objection => Actor.Objection(Permission.WriteModels) ?? (version!.Variants.Count == 0 ? "There is no variant that could run. Export the version first." : null);
+    private string? Objection => (Actor.May(Permission.Approve) ? null : Actor.Objection(Permission.WriteModels)) ?? (version!.Variants.Count == 0 ? "There is no variant that could run. Export the version first." : null);
 
     protected override async Task OnParametersSetAsync()
     {
@@ -39,6 +41,7 @@ public sealed partial class VersionPage
     private async Task ReadAsync()
     {
         version = await Versions.GetAsync(new VersionKey(Name, Number));
+        overrides = await History.OverridesAsync(Name);
         if (!RendererInfo.IsInteractive) return;
         if (measurements is null) StateHasChanged();
         measurements = await Versions.MeasurementsAsync(version);
