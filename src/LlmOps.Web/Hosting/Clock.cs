@@ -62,6 +62,8 @@ public static class ClockSetup
         recurring.AddOrUpdate<Clock>("notifications", c => c.SendNotificationsAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
+        // What came due while no process was there need not wait for the next full minute.
+        recurring.Trigger("schedules");
         app.MapHangfireDashboard("/hangfire", new DashboardOptions { Authorization = [new Administrators()], DashboardTitle = "LlmOps clock", AppPath = "/" })
             .RequirePermission(Permission.Administer);
     }
