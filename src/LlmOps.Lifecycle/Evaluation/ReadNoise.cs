@@ -27,7 +27,8 @@ public sealed record SuiteNoise(string Suite, int? SuiteNumber, string Version, 
 /// <summary>Differences between repeats of a suite, where nothing changed: no difference between models says anything below them.</summary>
 public sealed class ReadNoise(IDbContextFactory<LlmOpsDb> dbs, ScoredRows columns)
 {
-    private const int MostGroups = 20;
+    /// <summary>Each group reads all rows of all its repeats, once.</summary>
+    private const int MostGroups = 5;
 
     /// <summary>Of the repeats that a run is one of; null where it was measured once.</summary>
     public async Task<SuiteNoise?> OfRunAsync(Guid run, CancellationToken ct = default)

@@ -5,7 +5,7 @@ namespace LlmOps.Worker.Evaluation.Suites;
 /// <summary>Where the random numbers of a row begin: the same in every run of the same repeat, so that two models draw alike, and another in each repeat and sample.</summary>
 public static class RowSeed
 {
-    /// <summary>More samples than a row may have, so that no two repeats share one.</summary>
+    /// <summary>More repeats than a run may have, so that no sample of one repeat draws like a sample of another.</summary>
     private const int Apart = 1000;
 
     public static int Of(string key, int repeat, int sample = 0) =>

@@ -38,7 +38,7 @@ public sealed partial class EvaluationPage
     protected override async Task OnParametersSetAsync()
     {
         if (detail?.Row.Id == Id) return;
-        detail = null;
+        (detail, noise) = (null, null);
         await ReadAsync();
     }
 
@@ -46,9 +46,11 @@ public sealed partial class EvaluationPage
     {
         detail = await Evaluations.GetAsync(Id);
         tasks = await Rows.TasksAsync(Id);
-        noise = detail.SuiteNumber is null ? null : await Noise.OfRunAsync(Id);
         others = [.. (await Evaluations.ListAsync(new EvaluationFilter(detail.Row.Suite), 0, 50)).Rows.Where(r => r.Id != Id)];
         if (rows is not null) await rows.RefreshAsync();
+        if (detail.SuiteNumber is null) return;
+        StateHasChanged(); // the rows of repeats may be many: the page does not wait for them
+        noise = await Noise.OfRunAsync(Id);
     }
 
     private async Task RetryAsync()

@@ -34,6 +34,7 @@ public sealed partial class SuitePage
     protected override async Task OnParametersSetAsync()
     {
         suite = await Suites.GetAsync(Name, Number);
+        StateHasChanged(); // the rows of repeats may be many: the page does not wait for them
         noise = await Noise.OfSuiteAsync(Name, suite.Number);
     }
 }
