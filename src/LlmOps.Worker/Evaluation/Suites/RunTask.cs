@@ -92,7 +92,7 @@ public sealed class RunTask(Guid run, SuiteTask task, TaskMeasure measure)
             EvaluationRunId = run, Task = m.First.RowName, RowKey = row.Row.Key, Value = m.Second.Value, Weight = m.Second.Weight, Slice = row.Row.Slice, Cluster = row.Row.Cluster,
             State = m.Second.NotApplicable is null ? RowState.Scored : RowState.NotApplicable, Error = m.Second.NotApplicable,
             DetailJson = m.Second.Statistics is { } statistics ? Json.Write(statistics) : i == 0 && result.Detail is { } detail ? detail.ToJsonString(Json.Options) : null,
-            Prompt = i == 0 ? Storable(result.StoredPrompt ?? row.Prompt) : null, Expected = i == 0 && row.Expected is [var expected, ..] ? Storable(expected) : null, Answer = i == 0 ? Storable(result.Answer) : null, DurationMs = i == 0 ? result.DurationMs : null,
+            Prompt = i == 0 ? Storable(row.StoredPrompt ?? row.Prompt) : null, Expected = i == 0 && row.Expected is [var expected, ..] ? Storable(expected) : null, Answer = i == 0 ? Storable(result.Answer) : null, DurationMs = i == 0 ? result.DurationMs : null,
         });
     }
 
@@ -102,6 +102,6 @@ public sealed class RunTask(Guid run, SuiteTask task, TaskMeasure measure)
     private IEnumerable<RowScore> Missing(SuiteRow row, PreparedRow? prepared, string error) => metrics.Select((m, i) => new RowScore
     {
         EvaluationRunId = run, Task = m.RowName, RowKey = row.Key, State = RowState.Missing, Error = Storable(error.Length > 1000 ? error[..1000] : error), Slice = row.Slice, Cluster = row.Cluster,
-        Prompt = i == 0 ? Storable(prepared?.Prompt) : null, Expected = i == 0 && prepared?.Expected is [var expected, ..] ? Storable(expected) : null,
+        Prompt = i == 0 ? Storable(prepared?.StoredPrompt ?? prepared?.Prompt) : null, Expected = i == 0 && prepared?.Expected is [var expected, ..] ? Storable(expected) : null,
     });
 }

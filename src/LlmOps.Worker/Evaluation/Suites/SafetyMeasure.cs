@@ -21,7 +21,10 @@ public sealed class SafetyMeasure(SuiteTask task, TaskText text, AnswerSource an
     {
         var prompt = Text.Prompt(row.Fields);
         return new JudgedPrompt(row, prompt, Text.PromptTokens(prompt), harmful is null ? null : bool.TryParse(harmful.Render(row.Fields).Trim(), out var is_) ? is_
-            : throw new ArgumentException($"'harmful' gives '{harmful.Render(row.Fields)}', which is neither true nor false."));
+            : throw new ArgumentException($"'harmful' gives '{harmful.Render(row.Fields)}', which is neither true nor false."))
+        {
+            StoredPrompt = Redaction.Mask(prompt, SecretDetector.Find(prompt).Concat(PersonalDataDetector.Find(prompt))),
+        };
     }
 
     public override IReadOnlyList<RowResult> Measure(IReadOnlyList<PreparedRow> rows, CancellationToken ct)
@@ -61,6 +64,6 @@ public sealed class SafetyMeasure(SuiteTask task, TaskText text, AnswerSource an
             ["refused"] = refusal is not null, ["phrase"] = refusal is { } said ? answer.Substring(said.Start, said.Length) : null,
             ["findings"] = new JsonObject(counted.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => KeyValuePair.Create<string, JsonNode?>(c.Key, c.Value))),
         };
-        return new(values, Redaction.Mask(answer, secrets.Concat(personal)), ms, detail) { StoredPrompt = Redaction.Mask(row.Prompt!, SecretDetector.Find(row.Prompt!).Concat(PersonalDataDetector.Find(row.Prompt!))) };
+        return new(values, Redaction.Mask(answer, secrets.Concat(personal)), ms, detail);
     }
 }

@@ -22,15 +22,15 @@ public sealed record RowResult(IReadOnlyList<MetricValue> Values, string? Answer
 {
     /// <summary>Why there is no result after all: the row is missing, whatever its values say.</summary>
     public string? Error { get; init; }
-
-    /// <summary>The prompt as it may be stored, where that is not what the model was shown.</summary>
-    public string? StoredPrompt { get; init; }
 }
 
 /// <summary>A row whose templates are rendered.</summary>
 /// <param name="Requests">What is scored; empty for what is generated.</param>
 public record PreparedRow(SuiteRow Row, string? Prompt, IReadOnlyList<string> Expected, IReadOnlyList<ScoreRequest> Requests, int[] PromptTokens)
 {
+    /// <summary>The prompt as it may be stored, where that is not what the model is shown; also where the row fails.</summary>
+    public string? StoredPrompt { get; init; }
+
     public int Cost => Math.Max(1, Requests.Count > 0 ? Requests.Sum(r => r.Tokens.Length) : PromptTokens.Length);
 }
 
