@@ -10,6 +10,12 @@ namespace LlmOps.EndToEnd.Tests;
 /// </summary>
 public sealed class ScreenshotTests
 {
+    /// <summary>Pages that are pictured with a dialog open, and the button that opens it.</summary>
+    private static readonly Dictionary<string, string> Dialogs = new()
+    {
+        ["environments-form"] = "Change the environments…", ["alert-form"] = "New alert rule", ["delegation-form"] = "New delegation", ["promotion-form"] = "Request promotion…",
+    };
+
     [Fact(Explicit = true)]
     public async Task EveryPage_IsPictured_FromAFinishedQuickstart()
     {
@@ -51,6 +57,8 @@ public sealed class ScreenshotTests
                 }
                 if (name == "suite-evaluate")
                     await page.GetByRole(AriaRole.Button, new() { Name = "Evaluate…" }).ClickAsync();
+                if (Dialogs.TryGetValue(name, out var opens))
+                    await page.GetByRole(AriaRole.Button, new() { Name = opens }).First.ClickAsync();
                 // Charts draw and tables fill after the network is quiet; a picture has nothing to wait for.
                 await page.WaitForTimeoutAsync(900);
                 await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
@@ -111,7 +119,7 @@ public sealed class ScreenshotTests
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
             ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"), ("approval-statement", $"/approvals/{approval}#statement"),
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),
-            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("alerts", "/schedules/alerts"), ("delegations", "/approvals?tab=delegations"), ("environments", $"/models/{model}?tab=aliases"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("settings-keys", "/settings?tab=keys"), ("model-aliases", $"/models/{model}?tab=aliases"), ("version-card", $"/models/{model}/3?tab=card"), ("search", "/"),
+            ("traces", "/traces"), ("workers", "/workers"), ("schedules", "/schedules"), ("schedules-calendar", "/schedules/calendar"), ("alerts", "/schedules/alerts"), ("delegations", "/approvals?tab=delegations"), ("environments", $"/models/{model}?tab=aliases"), ("environments-form", $"/models/{model}?tab=aliases"), ("alert-form", "/schedules/alerts"), ("delegation-form", "/approvals?tab=delegations"), ("promotion-form", $"/models/{model}/3"), ("suites", "/suites"), ("suite-new", "/suites/-/new"), ("gates", "/gates"), ("gate-new", "/gates/-/new"), ("gate-plan", "/gates/-/plan"), ("audit", "/audit"), ("settings", "/settings"), ("settings-keys", "/settings?tab=keys"), ("model-aliases", $"/models/{model}?tab=aliases"), ("version-card", $"/models/{model}/3?tab=card"), ("search", "/"),
         ];
         foreach (var suite in await db.EvaluationSuites.Where(x => db.SuiteVersions.Any(v => v.SuiteId == x.Id)).Select(x => x.Name).Take(1).ToListAsync())
             pages.AddRange([("suite", $"/suites/{suite}"), ("suite-noise", $"/suites/{suite}?tab=noise"), ("suite-evaluate", $"/suites/{suite}")]);
@@ -120,6 +128,8 @@ public sealed class ScreenshotTests
         // The one with the most rows found, or any.
         if (await db.ContaminationReports.OrderByDescending(r => r.NearRows + r.ExactRows).FirstOrDefaultAsync() is { } report)
             pages.AddRange([("evaluation-contamination", $"/evaluations/{evaluations[^1]}?tab=contamination"), ("dataset-contamination", $"/datasets/{report.EvaluationDataset}?tab=contamination")]);
+        foreach (var incident in await db.Incidents.OrderBy(x => x.OpenedAt).Select(x => x.Id).Take(1).ToListAsync())
+            pages.Add(("incident", $"/incidents/{incident}"));
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("gate", $"/gates/{policy}"));
         return pages;

@@ -110,7 +110,7 @@ public sealed class ReleaseFormTests : OperationPages
         await page.Find("#alert-email").InputAsync("");
         await page.Find("#alert-schedule").ChangeAsync("nightly");
         Button(page, "Create alert rule").Click();
-        page.WaitForAssertion(() => Assert.Contains("preference.accuracy gets worse over the last 10 firings", page.Find("tbody").TextContent, StringComparison.Ordinal));
+        page.WaitForAssertion(() => Assert.Contains("preference.accuracy gets worse (last 10 firings)", page.Find("tbody").TextContent, StringComparison.Ordinal));
 
         Button(page, "Change…").Click();
         page.WaitForElement("#alert-condition");

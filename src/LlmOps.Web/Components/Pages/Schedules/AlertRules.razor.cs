@@ -55,7 +55,7 @@ internal static class AlertWords
     public static string Of(AlertRuleRow rule) => rule.Condition switch
     {
         AlertConditions.CannotTell => $"the rows could not tell {rule.Parameters.Runs} times in a row",
-        AlertConditions.Trend => $"{rule.Parameters.Metric} gets worse over the last {rule.Parameters.Last} firings",
+        AlertConditions.Trend => $"{rule.Parameters.Metric} gets worse (last {rule.Parameters.Last} firings)",
         var other => Of(other),
     };
 
