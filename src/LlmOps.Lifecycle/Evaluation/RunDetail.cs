@@ -20,6 +20,15 @@ internal static partial class RunDetail
         return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("max_rows", out var most) && most.TryGetInt32(out var rows) ? rows : 0;
     }
 
+    /// <summary>The verdict that was kept with the run; null when nobody asked.</summary>
+    public static string? Contamination(string? detailJson)
+    {
+        if (detailJson is null)
+            return null;
+        using var document = JsonDocument.Parse(detailJson);
+        return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("contamination", out var statement) && statement.TryGetProperty("verdict", out var verdict) ? verdict.GetString() : null;
+    }
+
     /// <summary>What the run cost, US dollars; null when nothing was paid or recorded.</summary>
     public static double? Cost(string? detailJson)
     {

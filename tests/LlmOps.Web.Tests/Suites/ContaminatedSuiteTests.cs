@@ -76,6 +76,7 @@ public abstract class ContaminatedSuiteTests(DatabaseProvider provider) : IAsync
         var said = Statement(run);
         Assert.Equal(("Contaminated", 4, 1, 0, 0), (said.GetProperty("verdict").GetString(), said.GetProperty("rows").GetInt32(), said.GetProperty("exact").GetInt32(), said.GetProperty("near").GetInt32(), said.GetProperty("unchecked").GetArrayLength()));
         Assert.Equal("1 of 4 rows is in the training data: 1 word by word, 0 nearly.", said.GetProperty("words").GetString());
+        Assert.Equal("Contaminated", (await bench.Product.Get<ReadEvaluations>().GetAsync(run.Id)).Contamination);
         // The key is the one under which the run has its score.
         var found = Assert.Single((await bench.Product.Get<ReadContamination>().OfRunAsync(run.Id)).Found);
         Assert.Equal(Leak, (await bench.RowsAsync(run.Id, "texts.bits_per_byte")).Single(r => r.RowKey == found.Key).Expected);

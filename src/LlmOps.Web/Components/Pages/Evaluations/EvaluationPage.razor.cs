@@ -65,6 +65,9 @@ public sealed partial class EvaluationPage
         if (e.Value is string { Length: > 0 } other) Navigation.NavigateTo($"/evaluations/compare?a={other}&b={Id}");
     }
 
+    /// <summary>Beside datasets, an evaluate stage states how many rows it took and how many at most.</summary>
+    private static string RowsLabel(string task, string value) => !value.All(char.IsAsciiDigit) ? $"Rows of {task}" : task == "max_rows" ? "Most rows of a task" : "Rows";
+
     private static string Pretty(string json)
     {
         using var document = JsonDocument.Parse(json);
