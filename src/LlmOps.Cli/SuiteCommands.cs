@@ -32,11 +32,14 @@ internal static class SuiteCommands
         var format = new Option<string?>("--format") { Description = $"{string.Join(", ", ImportSuite.Formats)}; told from the content when left out." };
         var dataset = new Option<string?>("--dataset") { Description = "Dataset version (name/number) with the rows of an lm-evaluation-harness task." };
         var rows = new Option<string?>("--rows") { Description = "Or a JSONL file with them." };
+        var judge = new Option<string?>("--judge") { Description = "Judge version (name/number) that grades the llm-rubric assertions of promptfoo." };
+        var least = new Option<double?>("--at-least") { Description = "The score from which a rubric counts as met." };
         var print = new Option<bool>("--print") { Description = "Print the suite's YAML instead of saving it." };
-        var import = new Command("import", "Turns a file of another tool into a suite. What cannot be measured the same way is refused by name.") { file, name, format, dataset, rows, print, data };
+        var import = new Command("import", "Turns a file of another tool into a suite. What cannot be measured the same way is refused by name.") { file, name, format, dataset, rows, judge, least, print, data };
         import.SetAction(async (parsed, ct) =>
         {
-            var document = ImportSuite.Read(parsed.GetValue(name)!, Text(parsed.GetValue(file)!), parsed.GetValue(format), parsed.GetValue(dataset), parsed.GetValue(rows) is { } path ? Text(path) : null);
+            var document = ImportSuite.Read(parsed.GetValue(name)!, Text(parsed.GetValue(file)!), parsed.GetValue(format), parsed.GetValue(dataset), parsed.GetValue(rows) is { } path ? Text(path) : null,
+                parsed.GetValue(judge) is { } key ? new(key, parsed.GetValue(least)) : null);
             if (!parsed.GetValue(print))
                 return await SaveAsync(SuiteYaml.Write(document), parsed.GetValue(data), ct);
             Console.Write(SuiteYaml.Write(document));
@@ -103,16 +106,21 @@ internal static class SuiteCommands
 
     private static async Task PrintAsync(IServiceProvider services, LlmOpsDb db, Guid job, bool json, CancellationToken ct)
     {
+        var judgements = services.GetRequiredService<ReadJudgements>();
         var read = services.GetRequiredService<ReadEvaluations>();
         var ids = await db.EvaluationRuns.Where(r => r.JobId == job).OrderBy(r => r.VariantName).ThenBy(r => r.Repeat).Select(r => r.Id).ToListAsync(ct);
         var missing = await db.RowScores.Where(r => ids.Contains(r.EvaluationRunId) && r.State == RowState.Missing).GroupBy(r => r.EvaluationRunId).Select(g => new { g.Key, Count = g.Select(r => r.RowKey).Distinct().Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
         var details = new List<EvaluationDetail>();
+        var judges = new Dictionary<Guid, IReadOnlyList<JudgeStatement>>();
         foreach (var id in ids)
+        {
             details.Add(await read.GetAsync(id, ct));
+            judges[id] = await judgements.OfRunAsync(id, ct);
+        }
         var rows = details.Select(d => d.Row).ToList();
         if (json)
         {
-            Console.WriteLine(Json.Write(details.Select(d => new { Run = d.Row, Missing = missing.GetValueOrDefault(d.Row.Id), d.Facts.Machines, d.Facts.Findings, d.Facts.Indexes })));
+            Console.WriteLine(Json.Write(details.Select(d => new { Run = d.Row, Missing = missing.GetValueOrDefault(d.Row.Id), d.Facts.Machines, d.Facts.Findings, d.Facts.Indexes, Judges = judges[d.Row.Id] })));
             return;
         }
         var table = new Table().Border(TableBorder.Rounded).AddColumns("Variant", "Metric", "Value", "95 % interval", "n", "missing rows");

@@ -71,10 +71,47 @@ public sealed class ImportSuiteTests
         Assert.Equal("cat!", task.Rows[0]["assert"]![1]!["value"]!.GetValue<string>());
     }
 
+    private const string Rubrics = """
+        prompts: ["Answer {{ name }}: {{ ask }}", "{{ ask }}"]
+        defaultTest: { assert: [{ type: llm-rubric, value: "It greets {{ name }}" }] }
+        tests:
+          - vars: { name: Ada, ask: hello }
+          - vars: { name: Bob, ask: bye }
+            assert: [{ type: icontains, value: "{{ name }}" }, { type: llm-rubric, value: "It is short" }]
+        """;
+
+    [Fact]
+    public void Promptfoo_RubricsBecomeRowsOfATaskThatNamesTheJudge()
+    {
+        var tasks = ImportSuite.Read("imported", Rubrics, judge: new("critic/2", 4)).Tasks;
+        Assert.Equal(["prompt-1", "rubrics-1", "prompt-2", "rubrics-2"], tasks.Select(t => t.Name));
+        // The test that asks a judge and nothing else has no row among the assertions.
+        Assert.Equal("Bob", Assert.Single(tasks[0].Rows)["name"]!.GetValue<string>());
+        Assert.Equal(["icontains"], tasks[0].Rows[0]["assert"]!.AsArray().Select(a => a!["type"]!.GetValue<string>()));
+        Assert.Equal(("judge-score", "critic/2", "Answer {{ name }}: {{ ask }}"), (tasks[1].Kind, tasks[1].Judge, tasks[1].Prompt));
+        Assert.Equal(["It greets Ada", "It is short", "It greets Bob"], tasks[1].Rows.Select(r => r["rubric"]!.GetValue<string>()));
+        Assert.Equal("{{ ask }}\n\nThe answer has to meet this: {{ rubric }}", tasks[3].Question);
+        Assert.Equal("4", tasks[1].Metrics.Single(m => m.Name == "acceptable").Options["at_least"]);
+        Assert.Equal(["score"], ImportSuite.Read("imported", Rubrics, judge: new("critic/2")).Tasks[1].Metrics.Select(m => m.Name));
+    }
+
+    [Theory]
+    [InlineData("{ type: not-llm-rubric, value: x }", "the opposite of a score is none")]
+    [InlineData("{ type: llm-rubric, value: x, threshold: 0.8 }", "on a scale from 0 to 1")]
+    [InlineData("{ type: llm-rubric, value: x, provider: 'openai:gpt-4o' }", "'provider' of an assertion is not supported")]
+    [InlineData("{ type: llm-rubric, value: '' }", "needs the rubric")]
+    [InlineData("{ type: factuality, value: x }", "asks a judge with words of its own")]
+    public void Promptfoo_RefusesRubricsThatMeanSomethingElse(string assertion, string message) =>
+        Assert.Contains(message, Assert.Throws<LlmOpsException>(() => ImportSuite.Read("imported", $"prompts: ['{{{{ a }}}}']\ntests:\n  - vars: {{ a: b }}\n    assert: [{assertion}]\n", judge: new("critic/1"))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Promptfoo_AVariableThatWouldBeHidden_IsRefused() =>
+        Assert.Contains("cannot be named 'rubric'", Assert.Throws<LlmOpsException>(() => ImportSuite.Read("imported", "prompts: ['{{ rubric }}']\ntests:\n  - vars: { rubric: b }\n    assert: [{ type: llm-rubric, value: x }]\n", judge: new("critic/1"))).Message, StringComparison.Ordinal);
+
     [Theory]
     [InlineData("{ type: javascript, value: 'output.length' }", "javascript is code")]
     [InlineData("{ type: python, value: 'len(output) > 1' }", "use is-json or contains-json")]
-    [InlineData("{ type: llm-rubric, value: polite }", "llm-rubric asks a judge")]
+    [InlineData("{ type: llm-rubric, value: polite }", "llm-rubric asks a judge, and a configuration cannot bring one along")]
     [InlineData("{ type: cost, threshold: 1 }", "a model that runs here has no price")]
     [InlineData("{ type: similar, value: x }", "'similar' is not supported. Supported: equals")]
     [InlineData("{ type: equals, value: x, weight: 2 }", "'weight' of an assertion is not supported")]

@@ -16,7 +16,8 @@ public static class ImportSuite
     /// <param name="format">One of <see cref="Formats"/>; null or empty to tell from the content.</param>
     /// <param name="dataset">Dataset version that has the rows of an lm-evaluation-harness task.</param>
     /// <param name="rowsJsonl">Or the rows themselves.</param>
-    public static SuiteDocument Read(string name, string content, string? format = null, string? dataset = null, string? rowsJsonl = null)
+    /// <param name="judge">Grades the rubrics of a promptfoo configuration.</param>
+    public static SuiteDocument Read(string name, string content, string? format = null, string? dataset = null, string? rowsJsonl = null, RubricJudge? judge = null)
     {
         ModelName.Parse(name);
         if (string.IsNullOrEmpty(format))
@@ -27,7 +28,7 @@ public static class ImportSuite
         var document = new SuiteDocument(name, $"Imported from {format}.", format switch
         {
             "lm-evaluation-harness" => [HarnessImport.Read(content, source)],
-            "promptfoo" => PromptfooImport.Read(content),
+            "promptfoo" => PromptfooImport.Read(content, judge),
             "jsonl" => [OfRows(Rows(content))],
             _ => throw LlmOpsException.Invalid($"'{format}' is no format. Formats: {string.Join(", ", Formats)}."),
         });

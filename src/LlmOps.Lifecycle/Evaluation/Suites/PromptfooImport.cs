@@ -17,16 +17,17 @@ public static class PromptfooImport
     private static readonly string[] WithList = ["contains-all", "contains-any", "icontains-all", "icontains-any"];
     private static readonly string[] WithSchema = ["is-json", "contains-json"];
 
-    public static IReadOnlyList<SuiteTask> Read(string yaml)
+    /// <param name="judge">Grades what llm-rubric asks for; null refuses it.</param>
+    public static IReadOnlyList<SuiteTask> Read(string yaml, RubricJudge? judge = null)
     {
         var problems = new List<FieldProblem>();
-        var tasks = YamlReader.Root(yaml, "one YAML mapping with 'prompts' and 'tests' is expected.", problems) is { } root ? Read(root, problems) : [];
+        var tasks = YamlReader.Root(yaml, "one YAML mapping with 'prompts' and 'tests' is expected.", problems) is { } root ? Read(root, judge, problems) : [];
         if (problems.Count > 0)
             throw LlmOpsException.Invalid("The configuration cannot be imported:\n" + string.Join("\n", problems.Select(p => $"- {p.Path}: {p.Message}")));
         return tasks;
     }
 
-    private static List<SuiteTask> Read(YamlMappingNode root, List<FieldProblem> problems)
+    private static List<SuiteTask> Read(YamlMappingNode root, RubricJudge? judge, List<FieldProblem> problems)
     {
         var y = new YamlReader(root, "", problems);
         // Which models are asked is said when the suite is run.
@@ -40,32 +41,55 @@ public static class PromptfooImport
             y.Problem("prompts", $"'{prompt}' is another file: put its text here.");
         var (defaultVars, defaultAsserts) = (new JsonObject(), new JsonArray());
         if (y.Node("defaultTest") is YamlMappingNode common)
-            (defaultVars, defaultAsserts) = Test(new YamlReader(common, "defaultTest.", problems));
-        var rows = new List<JsonObject>();
+            (defaultVars, defaultAsserts) = Test(new YamlReader(common, "defaultTest.", problems), judge);
+        var (rows, rubrics) = (new List<JsonObject>(), new List<JsonObject>());
         if (y.Node("tests") is YamlSequenceNode tests)
             foreach (var (i, node) in tests.Children.Index())
             {
                 var t = new YamlReader(node as YamlMappingNode ?? new YamlMappingNode(), $"tests[{i}].", problems);
-                var (vars, asserts) = Test(t);
+                var (vars, asserts) = Test(t, judge);
                 foreach (var (name, value) in defaultVars.Where(v => !vars.ContainsKey(v.Key)))
                     vars[name] = value?.DeepClone();
                 foreach (var assertion in defaultAsserts)
                     asserts.Add(assertion!.DeepClone());
+                asserts = [.. asserts.Select(a => Expand((JsonObject)a!, vars))];
                 if (asserts.Count == 0)
                     t.Problem("assert", "a test without an assertion measures nothing.");
+                var graded = Rubrics(t, asserts, vars);
+                rubrics.AddRange(graded);
+                if (asserts.Count == 0 && graded.Count > 0)
+                    continue;
                 vars[AssertField] = asserts;
                 rows.Add(vars);
             }
         else
             y.Problem("tests", "a list of tests is needed; files of tests are not read.");
         y.Unknown("a configuration", "this key is not supported, and a result might depend on it. Remove it, or write the suite by hand.");
-        return [.. prompts.Select((prompt, i) => new SuiteTask
-        {
-            Name = prompts.Count == 1 ? "assertions" : $"prompt-{i + 1}", Kind = "generation", Prompt = prompt, Rows = rows, MaxTokens = 256, Metrics = [new("assertions", new Dictionary<string, string>())],
-        })];
+        return [.. prompts.SelectMany((prompt, i) => Tasks(prompt, prompts.Count == 1 ? "" : $"{i + 1}", rows, rubrics, judge))];
     }
 
-    private static (JsonObject Vars, JsonArray Asserts) Test(YamlReader t)
+    private static IEnumerable<SuiteTask> Tasks(string prompt, string number, IReadOnlyList<JsonObject> rows, IReadOnlyList<JsonObject> rubrics, RubricJudge? judge)
+    {
+        if (rows.Count > 0)
+            yield return new() { Name = number.Length == 0 ? "assertions" : $"prompt-{number}", Kind = "generation", Prompt = prompt, Rows = rows, MaxTokens = 256, Metrics = [new("assertions", new Dictionary<string, string>())] };
+        if (rubrics.Count > 0 && judge is not null)
+            yield return PromptfooRubrics.Task(number.Length == 0 ? "rubrics" : $"rubrics-{number}", prompt, rubrics, judge);
+    }
+
+    private static IReadOnlyList<JsonObject> Rubrics(YamlReader t, JsonArray asserts, JsonObject vars)
+    {
+        try
+        {
+            return PromptfooRubrics.Take(asserts, vars);
+        }
+        catch (ArgumentException e)
+        {
+            t.Problem("vars", e.Message);
+            return [];
+        }
+    }
+
+    private static (JsonObject Vars, JsonArray Asserts) Test(YamlReader t, RubricJudge? judge)
     {
         t.Text("description");
         var vars = new JsonObject();
@@ -84,15 +108,15 @@ public static class PromptfooImport
         var asserts = new JsonArray();
         foreach (var assertion in t.Objects("assert"))
         {
-            if (Problem(assertion) is { } problem)
+            if (Problem(assertion, judge) is { } problem)
                 t.Problem("assert", problem);
-            asserts.Add(Expand(assertion, vars));
+            asserts.Add(assertion.DeepClone());
         }
         t.Unknown("a test", "this key of a test is not supported.");
         return (vars, asserts);
     }
 
-    private static string? Problem(JsonObject assertion)
+    private static string? Problem(JsonObject assertion, RubricJudge? judge)
     {
         var type = assertion["type"]?.ToString() ?? "";
         var plain = type.StartsWith("not-", StringComparison.Ordinal) ? type[4..] : type;
@@ -105,7 +129,8 @@ public static class PromptfooImport
         {
             "latency" => assertion["threshold"]?.GetValueKind() == JsonValueKind.Number ? null : "latency needs a 'threshold' in milliseconds.",
             "cost" => "cost: a model that runs here has no price. Use latency.",
-            "llm-rubric" or "model-graded-closedqa" or "factuality" or "g-eval" or "select-best" => $"{type} asks a judge, and a configuration cannot bring one along: save a judge (llmops judge save) with the rubric as its criteria, and write a task of kind {JudgeKinds.Score} that names it.",
+            PromptfooRubrics.Type => PromptfooRubrics.Problem(type, assertion, judge),
+            "model-graded-closedqa" or "factuality" or "g-eval" or "select-best" => $"{type} asks a judge with words of its own: write its question as {PromptfooRubrics.Type}, or a task of kind {JudgeKinds.Score} or {JudgeKinds.Pairwise} that names a judge.",
             "javascript" or "python" or "ruby" or "webhook" => $"{type} is code of the configuration, which is not run here. For JSON use is-json or contains-json with a schema; programs that the model writes are tested by a task of kind 'code'.",
             _ when WithText.Contains(plain) => value is null or JsonObject or JsonArray ? $"{type} needs a text as 'value'." : plain == "regex" ? Pattern(value.ToString()) : null,
             _ when WithList.Contains(plain) => value is JsonArray ? null : $"{type} needs a list as 'value'.",

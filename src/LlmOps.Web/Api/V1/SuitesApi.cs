@@ -9,7 +9,12 @@ using LlmOps.Web.Security;
 namespace LlmOps.Web.Api.V1;
 
 /// <param name="Rows">Rows of an lm-evaluation-harness task, JSONL, where no dataset version has them.</param>
-public sealed record ImportSuiteRequest(string Name, string Content, string? Format = null, string? Dataset = null, string? Rows = null);
+/// <param name="Judge">Judge version, name/number, that grades the rubrics of a promptfoo configuration.</param>
+/// <param name="AtLeast">The score from which a rubric counts as met.</param>
+public sealed record ImportSuiteRequest(string Name, string Content, string? Format = null, string? Dataset = null, string? Rows = null, string? Judge = null, double? AtLeast = null)
+{
+    internal RubricJudge? Rubrics => string.IsNullOrWhiteSpace(Judge) ? null : new(Judge.Trim(), AtLeast);
+}
 
 public sealed record StartedSuiteRun(Guid JobId);
 
@@ -33,7 +38,7 @@ public static class SuitesApi
             return Saved(await save.SaveAsync(await reader.ReadToEndAsync(ct), user.ToActor(), ct));
         }).RequirePermission(Permission.WriteDatasets).WithSummary("Saves a suite; the body is its YAML. The same content is the version that is there.");
         suites.MapPost("/import", async (ImportSuiteRequest body, SaveSuite save, ClaimsPrincipal user, CancellationToken ct) =>
-            Saved(await save.SaveAsync(SuiteYaml.Write(ImportSuite.Read(body.Name, body.Content, body.Format, body.Dataset, body.Rows)), user.ToActor(), ct)))
+            Saved(await save.SaveAsync(SuiteYaml.Write(ImportSuite.Read(body.Name, body.Content, body.Format, body.Dataset, body.Rows, body.Rubrics)), user.ToActor(), ct)))
             .RequirePermission(Permission.WriteDatasets).WithSummary("Imports a task file of lm-evaluation-harness, a promptfoo configuration, or JSONL rows.");
         suites.MapPost("/runs", async (EvaluateSuiteParameters body, StartSuiteRun start, ClaimsPrincipal user, CancellationToken ct) =>
             Results.Accepted(value: new StartedSuiteRun(await start.StartAsync(body, user.ToActor(), ct)))).RequirePermission(Permission.RunPipelines).WithSummary("Runs a suite on variants of a version.");

@@ -9,7 +9,8 @@ namespace LlmOps.Web.Components.Pages.Suites;
 public sealed partial class ImportSuiteDialog
 {
     private ModalDialog? dialog;
-    private string name = "", format = "", dataset = "", content = "";
+    private string name = "", format = "", dataset = "", content = "", judge = "";
+    private double? atLeast;
 
     [Inject] private SaveSuite Saving { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
@@ -19,7 +20,7 @@ public sealed partial class ImportSuiteDialog
 
     private async Task ImportAsync()
     {
-        var saved = await Saving.SaveAsync(SuiteYaml.Write(ImportSuite.Read(name.Trim(), content, format, dataset)), Actor);
+        var saved = await Saving.SaveAsync(SuiteYaml.Write(ImportSuite.Read(name.Trim(), content, format, dataset, judge: judge.Trim().Length > 0 ? new(judge.Trim(), atLeast) : null)), Actor);
         await dialog!.CloseAsync();
         Navigation.NavigateTo($"/suites/{saved.Name}?number={saved.Number}");
     }
