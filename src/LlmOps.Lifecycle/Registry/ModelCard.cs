@@ -71,6 +71,8 @@ public static class ModelCard
             foreach (var metric in suite.SelectMany(s => s.Suite.Metrics).DistinctBy(m => m.Name))
                 text.AppendLine("| " + metric.Name + ", " + metric.Unit + " | " + string.Join(" | ", suite.Select(s => s.Suite.Metrics.FirstOrDefault(m => m.Name == metric.Name) is { } m ? Cell(m.Value, m.Low, m.High, m.N) : "–")) + " |");
             text.AppendLine().AppendLine("In brackets: 95 % confidence interval and number of rows.");
+            foreach (var judge in suite.SelectMany(s => s.Suite.Judges).Distinct())
+                text.AppendLine().AppendLine(judge);
         }
     }
 

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Promotion;
 using Microsoft.EntityFrameworkCore;
@@ -31,7 +32,11 @@ public sealed record VariantMeasurement(string Variant, long? SizeBytes, Guid? R
 }
 
 /// <param name="Metrics">In the order of the suite's tasks.</param>
-public sealed record SuiteMeasurement(string Suite, Guid RunId, DateTimeOffset MeasuredAt, IReadOnlyList<MeasuredMetric> Metrics);
+public sealed record SuiteMeasurement(string Suite, Guid RunId, DateTimeOffset MeasuredAt, IReadOnlyList<MeasuredMetric> Metrics)
+{
+    /// <summary>What has to be known about the judges behind these numbers, in words; empty where no judge had a part.</summary>
+    public IReadOnlyList<string> Judges { get; init; } = [];
+}
 
 /// <param name="Champion">What the alias "production" holds, when that is another form than the ones shown.</param>
 public sealed record Measurements(IReadOnlyList<VariantMeasurement> Variants, ChampionMeasurement? Champion)
@@ -89,7 +94,7 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
             rows.Add(new(name, version.Variants.FirstOrDefault(v => v.Name == name)?.SizeBytes, run?.Id, run?.Suite?.Name, run?.StartedAt, MetricsOf(run),
                 gate?.Verdict, gate?.Chosen ?? false, gate is null ? [] : Json.Read<List<RuleResult>>(gate.ReasonsJson), toChampion)
             {
-                Suites = [.. runs.Where(r => r.TasksJson is not null).DistinctBy(r => r.SuiteId).OrderBy(r => r.Suite!.Name, StringComparer.Ordinal).Select(OfSuite)],
+                Suites = await OfSuitesAsync(db, runs.Where(r => r.TasksJson is not null).DistinctBy(r => r.SuiteId).OrderBy(r => r.Suite!.Name, StringComparer.Ordinal), ct),
             });
         }
         return new(rows, champion);
@@ -135,10 +140,16 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
         return runs.GroupBy(r => r.VariantName).ToDictionary(g => g.Key, g => g.ToList());
     }
 
-    private static SuiteMeasurement OfSuite(EvaluationRun run)
+    private static async Task<IReadOnlyList<SuiteMeasurement>> OfSuitesAsync(LlmOpsDb db, IEnumerable<EvaluationRun> runs, CancellationToken ct)
     {
-        var found = MetricsOf(run);
-        return new(run.Suite!.Name, run.Id, run.StartedAt, [.. RunTasks.Of(run).Select(t => found.GetValueOrDefault(t.FullName)).OfType<MeasuredMetric>()]);
+        var suites = new List<SuiteMeasurement>();
+        foreach (var run in runs)
+        {
+            var found = MetricsOf(run);
+            var judges = JudgedTasks.Parse(run.DetailJson).Count == 0 ? [] : await ReadJudgements.OfRunAsync(db, run.Id, ct);
+            suites.Add(new(run.Suite!.Name, run.Id, run.StartedAt, [.. RunTasks.Of(run).Select(t => found.GetValueOrDefault(t.FullName)).OfType<MeasuredMetric>()]) { Judges = [.. judges.Select(j => $"{j.Task}: {j.Words}")] });
+        }
+        return suites;
     }
 
     private static Dictionary<string, MeasuredMetric> MetricsOf(EvaluationRun? run) =>
