@@ -130,6 +130,9 @@ public sealed class ScreenshotTests
             pages.AddRange([("evaluation-contamination", $"/evaluations/{evaluations[^1]}?tab=contamination"), ("dataset-contamination", $"/datasets/{report.EvaluationDataset}?tab=contamination")]);
         foreach (var incident in await db.Incidents.OrderBy(x => x.OpenedAt).Select(x => x.Id).Take(1).ToListAsync())
             pages.Add(("incident", $"/incidents/{incident}"));
+        pages.AddRange([("judges", "/judges"), ("judge-new", "/judges/-/new")]);
+        foreach (var judge in await db.Judges.Select(x => x.Name).Take(1).ToListAsync())
+            pages.Add(("judge", $"/judges/{judge}"));
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("gate", $"/gates/{policy}"));
         return pages;
