@@ -37,6 +37,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Use<StartPipeline>(); Use<ControlPipeline>(); Use<CancelJobUseCase>(); Use<ManageSchedules>(); Use<FireSchedules>(); Use<ReadIncidents>(); Use<HandleIncident>(); Use<ReadAlerts>(); Use<DecideApproval>(); Use<LlmOps.Lifecycle.Promotion.Attestations.ReadAttestations>(); Use<LlmOps.Lifecycle.Promotion.Attestations.RotateSigningKey>(); Use<WithdrawApproval>(); Use<CommentOnApproval>(); Use<ShiftTraffic>(); Use<GiveFeedback>(); Use<ManagePeople>(); Use<ManageTokens>();
         Use<ReadModels>(); Use<ReadVersion>(); Use<ReadAliasHistory>(); Use<DefineEnvironments>(); Use<RequestPromotion>(); Use<RequestRollback>(); Use<ManageDelegations>(); Use<ManageAlertRules>(); Use<NotificationChannels>(); Use<ReadCalendar>();
         Use<ReadNoise>(); Use<LlmOps.Lifecycle.Evaluation.Suites.ReadSuites>(); Use<LlmOps.Lifecycle.Evaluation.Suites.SaveSuite>();
+        Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudges>(); Use<LlmOps.Lifecycle.Evaluation.Judges.SaveJudge>(); Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudgements>(); Use<LlmOps.Lifecycle.Evaluation.Judges.StartCalibration>(); Use<LlmOps.Lifecycle.Datasets.ReadDatasets>();
         foreach (var bundle in new[] { "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;
     }
