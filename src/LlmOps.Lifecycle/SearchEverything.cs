@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle;
 
-/// <param name="Kind">The thing's word: Model, Version, Dataset, Experiment, Run, Pipeline, Pipeline run, Deployment, Knowledge.</param>
+/// <param name="Kind">The thing's word: Model, Version, Dataset, Experiment, Run, Pipeline, Pipeline run, Judge, Deployment, Knowledge.</param>
 /// <param name="Path">Its page, the same for people and in links that programs print.</param>
 public sealed record Found(string Kind, string Title, string Path, string? Detail);
 
@@ -38,6 +38,8 @@ public sealed class SearchEverything(IDbContextFactory<LlmOpsDb> dbs)
             found.Add(new("Pipeline run", $"{r.Name} #{r.Number}", $"/pipeline-runs/{r.Id}", r.State.ToString()));
         foreach (var s in await db.EvaluationSuites.AsNoTracking().Where(s => s.Name.ToLower().Contains(needle)).OrderBy(s => s.Name).Take(take).Select(s => s.Name).ToListAsync(ct))
             found.Add(new("Evaluation", s, $"/evaluations?q={Uri.EscapeDataString(s)}", "suite"));
+        foreach (var j in await db.Judges.AsNoTracking().Where(j => j.Name.ToLower().Contains(needle)).GroupBy(j => j.Name).OrderBy(g => g.Key).Take(take).Select(g => new { Name = g.Key, Count = g.Count() }).ToListAsync(ct))
+            found.Add(new("Judge", j.Name, $"/judges/{j.Name}", Counted(j.Count, "version")));
         foreach (var d in await db.Deployments.AsNoTracking().Where(d => d.Name.ToLower().Contains(needle)).OrderBy(d => d.Name).Take(take).Select(d => new { d.Name, d.Kind }).ToListAsync(ct))
             found.Add(new("Deployment", d.Name, $"/deployments/{d.Name}", d.Kind.ToString().ToLowerInvariant()));
         foreach (var k in await db.KnowledgeBases.AsNoTracking().Where(k => k.Name.ToLower().Contains(needle)).OrderBy(k => k.Name).Take(take).Select(k => k.Name).ToListAsync(ct))

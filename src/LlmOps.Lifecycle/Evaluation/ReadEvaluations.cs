@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Jobs;
 using Microsoft.EntityFrameworkCore;
 
@@ -23,7 +24,9 @@ public sealed record EvaluationDetail(EvaluationRow Row, string SuiteDefinitionJ
     /// <summary>"Clean", "Contaminated" or "CannotTell", as it was known when the run ended or was compared last; null for runs of before that was asked.</summary>
     public string? Contamination { get; init; }
     /// <summary>A judge had a part in its scores.</summary>
-    public bool IsJudged { get; init; }
+    public bool IsJudged => Judges.Count > 0;
+    /// <summary>What has to be known about the judges behind its scores, task by task, in words.</summary>
+    public IReadOnlyList<string> Judges { get; init; } = [];
 }
 
 /// <summary>Evaluation runs with their numbers.</summary>
@@ -54,7 +57,7 @@ public sealed class ReadEvaluations(IDbContextFactory<LlmOpsDb> dbs)
         var more = await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id).Select(r => new { r.Suite!.DefinitionJson, r.DatasetsJson, r.Note, r.JobId, r.Repeat, r.DetailJson, SuiteNumber = db.SuiteVersions.Where(v => v.Id == r.SuiteVersionId).Select(v => (int?)v.Number).FirstOrDefault() }).SingleAsync(ct);
         var place = await db.StageRuns.AsNoTracking().Where(s => s.Id == db.Jobs.Where(j => j.Id == more.JobId).Select(j => j.StageRunId).FirstOrDefault())
             .Select(s => new { s.PipelineRunId, s.Name }).FirstOrDefaultAsync(ct);
-        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat, Facts = RunFacts.Parse(more.DetailJson), Contamination = RunDetail.Contamination(more.DetailJson), IsJudged = Judges.JudgedTasks.Parse(more.DetailJson).Count > 0 };
+        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat, Facts = RunFacts.Parse(more.DetailJson), Contamination = RunDetail.Contamination(more.DetailJson), Judges = JudgedTasks.Parse(more.DetailJson).Count == 0 ? [] : [.. (await ReadJudgements.OfRunAsync(db, id, ct)).Select(j => $"{j.Task}: {j.Words}")] };
     }
 
     public async Task<IReadOnlyList<string>> SuitesAsync(CancellationToken ct = default)

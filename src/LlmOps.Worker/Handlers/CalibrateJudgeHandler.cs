@@ -68,7 +68,12 @@ public sealed class CalibrateJudgeHandler(DatasetFiles files, ArtifactStore arti
         var kept = await KeptAsync(path, ct);
         var (ask, gate, done) = (new AskJudge(judge), new SemaphoreSlim(1), kept.Count);
         await using var writer = new StreamWriter(path, append: true);
-        await Parallel.ForEachAsync(questions.Where(q => !kept.ContainsKey(q.Key)), new ParallelOptions { MaxDegreeOfParallelism = judge.Document.Concurrency, CancellationToken = ct }, async (q, stop) =>
+        // Whatever was cut off by a kill ends here and spoils no further verdict.
+        if (writer.BaseStream.Length > 0)
+            await writer.WriteLineAsync();
+        // A list: what is kept grows while the others are asked.
+        var open = questions.Where(q => !kept.ContainsKey(q.Key)).ToList();
+        await Parallel.ForEachAsync(open, new ParallelOptions { MaxDegreeOfParallelism = judge.Document.Concurrency, CancellationToken = ct }, async (q, stop) =>
         {
             var row = await AskAsync(ask, q, stop);
             await gate.WaitAsync(stop);

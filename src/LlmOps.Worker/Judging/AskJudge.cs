@@ -31,13 +31,16 @@ public sealed class AskJudge(IJudge judge)
 
     private async Task<JudgeQuestion> AskAsync(string text, bool swapped, int seed, Func<string, double> read, CancellationToken ct)
     {
+        var (prompt, written) = (0, 0);
         for (var attempt = 0; ; attempt++)
         {
             // Another seed: the same one would give the same words again.
             var answer = await judge.AskAsync(text, seed + attempt * 100_003, ct);
+            // A reply that is no verdict was paid for as well.
+            (prompt, written) = (prompt + answer.PromptTokens, written + answer.AnswerTokens);
             try
             {
-                return new(swapped, read(answer.Text), answer.PromptTokens, answer.AnswerTokens, answer.Text);
+                return new(swapped, read(answer.Text), prompt, written, answer.Text);
             }
             catch (ArgumentException e)
             {

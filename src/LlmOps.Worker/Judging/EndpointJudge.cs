@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using LlmOps.Lifecycle.Evaluation.Judges;
 
@@ -54,7 +55,8 @@ public sealed class EndpointJudge : IJudge
                 model = Document.Model, messages = new[] { new { role = "user", content = prompt } }, temperature = Document.Temperature, max_tokens = Document.MaxTokens, seed, stream = false,
             });
             using var reply = await client.PostAsync($"{Document.Endpoint}/chat/completions", content, ct);
-            var text = await reply.Content.ReadAsStringAsync(ct);
+            // JSON is UTF-8, whatever name the header gives it; an unknown name would otherwise end the run.
+            var text = Encoding.UTF8.GetString(await reply.Content.ReadAsByteArrayAsync(ct));
             if (!reply.IsSuccessStatusCode)
             {
                 var after = reply.Headers.RetryAfter is { } retry ? retry.Delta ?? (retry.Date - DateTimeOffset.UtcNow) : null;
@@ -73,7 +75,7 @@ public sealed class EndpointJudge : IJudge
         }
     }
 
-    private static JudgeAnswer? Read(string json)
+    private JudgeAnswer? Read(string json)
     {
         try
         {
@@ -82,7 +84,7 @@ public sealed class EndpointJudge : IJudge
             if (root.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString() is not { } text)
                 return null;
             int Tokens(string name) => root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object && usage.TryGetProperty(name, out var count) && count.TryGetInt32(out var n) ? n : 0;
-            return new(text, Tokens("prompt_tokens"), Tokens("completion_tokens"));
+            return new(Clean(text), Tokens("prompt_tokens"), Tokens("completion_tokens"));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
         {
@@ -91,11 +93,10 @@ public sealed class EndpointJudge : IJudge
     }
 
     /// <summary>Some servers repeat the request's headers in their errors.</summary>
-    private string Shown(string text)
-    {
-        var clean = secret is { Length: > 0 } ? text.Replace(secret, "(key)", StringComparison.Ordinal) : text;
-        return clean.Trim() is { Length: > 0 } said ? said.Length > 300 ? said[..300] + "…" : said : "nothing.";
-    }
+    private string Shown(string text) => Clean(text).Trim() is { Length: > 0 } said ? said.Length > 300 ? said[..300] + "…" : said : "nothing.";
+
+    /// <summary>Replies are stored with the rows.</summary>
+    private string Clean(string text) => secret is { Length: > 0 } ? text.Replace(secret, "(key)", StringComparison.Ordinal) : text;
 
     public void Dispose() => client.Dispose();
 }

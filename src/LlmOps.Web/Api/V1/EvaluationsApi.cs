@@ -9,13 +9,18 @@ public sealed record Flips(int Improved, int Regressed);
 /// <param name="Differences">B minus A on the rows both have, with intervals.</param>
 /// <param name="BelowNoise">Differences that are smaller than what repeats of one model differ by; empty too where the suite was never repeated.</param>
 /// <param name="Incomparable">Metric → why it is not compared: times and memory of different machines.</param>
+/// <param name="Judges">What has to be known about the judges behind the scores of either run.</param>
 /// <param name="Metrics">The same with p, rows that moved, rows that are missing, and slices.</param>
 public sealed record ComparisonAnswer(EvaluationRow A, EvaluationRow B, IReadOnlyList<MeasuredMetric> Differences, IReadOnlyDictionary<string, Flips> Flips, IReadOnlyList<MetricComparison> Metrics, IReadOnlyList<string> Unpaired,
-    IReadOnlyList<BelowNoise> BelowNoise, IReadOnlyDictionary<string, string> Incomparable)
+    IReadOnlyList<BelowNoise> BelowNoise, IReadOnlyDictionary<string, string> Incomparable, IReadOnlyList<string> Judges)
 {
-    public static async Task<ComparisonAnswer> OfAsync(Comparison compared, ReadEvaluations read, ReadNoise noise, CancellationToken ct) => new((await read.GetAsync(compared.A.Id, ct)).Row, (await read.GetAsync(compared.B.Id, ct)).Row,
-        compared.Differences, compared.Flips.ToDictionary(f => f.Key, f => new Flips(f.Value.Improved, f.Value.Regressed)), compared.Metrics, compared.Unpaired,
-        Lifecycle.Evaluation.BelowNoise.Of(compared.Metrics, await noise.ForComparisonAsync(compared.A.Id, compared.B.Id, ct)), compared.Incomparable);
+    public static async Task<ComparisonAnswer> OfAsync(Comparison compared, ReadEvaluations read, ReadNoise noise, CancellationToken ct)
+    {
+        var (a, b) = (await read.GetAsync(compared.A.Id, ct), await read.GetAsync(compared.B.Id, ct));
+        return new(a.Row, b.Row,
+            compared.Differences, compared.Flips.ToDictionary(f => f.Key, f => new Flips(f.Value.Improved, f.Value.Regressed)), compared.Metrics, compared.Unpaired,
+            Lifecycle.Evaluation.BelowNoise.Of(compared.Metrics, await noise.ForComparisonAsync(compared.A.Id, compared.B.Id, ct)), compared.Incomparable, [.. a.Judges.Union(b.Judges)]);
+    }
 }
 
 public static class EvaluationsApi

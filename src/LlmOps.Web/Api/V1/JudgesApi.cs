@@ -22,7 +22,7 @@ public static class JudgesApi
         judges.MapPost("", async (JudgeRequest body, SaveJudge save, ClaimsPrincipal user, CancellationToken ct) =>
         {
             var saved = await save.SaveAsync(body.Yaml, user.ToActor(), ct);
-            return Results.Created($"/api/v1/judges/{saved.Name}?number={saved.Number}", saved);
+            return saved.IsNew ? Results.Created($"/api/v1/judges/{saved.Name}?number={saved.Number}", saved) : Results.Ok(saved);
         }).RequirePermission(Permission.WriteDatasets).WithSummary("Saves a judge; other content under the same name is its next version.");
         judges.MapPost("/check", (JudgeRequest body) =>
         {
