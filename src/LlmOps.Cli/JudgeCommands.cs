@@ -5,6 +5,8 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Quickstart;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -65,15 +67,18 @@ internal static class JudgeCommands
         var preferences = new Option<string>("--preferences") { Description = "Preference dataset version, name/number.", Required = true };
         var rows = new Option<int>("--max-rows") { Description = "Most rows; 0 is all.", DefaultValueFactory = _ => 200 };
         var least = new Option<double>("--at-least") { Description = "For scores: from which one an answer counts as good; 0 is the middle of the scale." };
-        var command = new Command("calibrate", "Asks a judge about answers that people have compared, and says how far it agrees with them.") { judge, preferences, rows, least, data };
+        var command = new Command("calibrate", "Asks a judge about answers that people have compared, and says how far it agrees with them. A calibration that was interrupted goes on.") { judge, preferences, rows, least, data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: true, ct);
             var key = parsed.GetValue(judge)!;
-            var id = await host.Services.GetRequiredService<StartCalibration>().StartAsync(
-                new() { Judge = key, Preferences = parsed.GetValue(preferences)!, MaxRows = parsed.GetValue(rows), AtLeast = parsed.GetValue(least) }, await SuiteCommands.ActorAsync(host.Services, ct), ct);
-            await host.StartAsync(ct);
+            var parameters = new CalibrateJudgeParameters { Judge = key, Preferences = parsed.GetValue(preferences)!, MaxRows = parsed.GetValue(rows), AtLeast = parsed.GetValue(least) };
             await using var db = await host.Services.GetRequiredService<IDbContextFactory<LlmOpsDb>>().CreateDbContextAsync(ct);
+            // What is not over yet is the same question: its verdicts are kept, and nobody pays for them twice.
+            var open = await db.Jobs.AsNoTracking().Where(j => j.Kind == "calibrate-judge" && j.StageRunId == null && (j.State == JobState.Queued || j.State == JobState.Running)).ToListAsync(ct);
+            var same = open.FirstOrDefault(j => Json.Read<StageSpec>(j.SpecJson).ParametersJson == Json.Write(parameters));
+            var id = same?.Id ?? await host.Services.GetRequiredService<StartCalibration>().StartAsync(parameters, await SuiteCommands.ActorAsync(host.Services, ct), ct);
+            await host.StartAsync(ct);
             var job = await SuiteCommands.WaitAsync(db, id, false, ct);
             await host.StopAsync(CancellationToken.None);
             if (job.State != JobState.Succeeded)
