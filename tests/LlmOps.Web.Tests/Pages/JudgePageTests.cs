@@ -53,7 +53,7 @@ public sealed class JudgePageTests : OperationPages
     {
         var page = Open<NewJudge>(Product.Alice, "/judges/-/new");
         page.Find("textarea").Input(Yaml + "critera: typo\n");
-        Assert.Contains("'critera' is unknown", page.Find(".problems").TextContent, StringComparison.Ordinal);
+        Assert.Contains("critera (line 8)", page.Find(".problems").TextContent, StringComparison.Ordinal);
         Assert.True(Button(page, "Save judge").HasAttribute("disabled"));
         page.Find("textarea").Input(Yaml);
         Button(page, "Save judge").Click();
@@ -69,7 +69,7 @@ public sealed class JudgePageTests : OperationPages
         var judge = JudgeDocument.Parse(Yaml);
         var run = await JudgedRunAsync(judge);
         var list = Open<JudgeList>(Product.Victor, "/judges");
-        list.WaitForAssertion(() => Assert.Contains("Not calibrated", list.Markup, StringComparison.Ordinal));
+        list.WaitForAssertion(() => Assert.Contains("not calibrated", list.Markup, StringComparison.Ordinal));
         var page = Open<EvaluationPage>(Product.Victor, $"/evaluations/{run}?tab=judges", p => p.Add(x => x.Id, run));
         page.WaitForAssertion(() => Assert.Contains("critic/1 is not calibrated", page.Find("[data-judge]").TextContent, StringComparison.Ordinal));
         Assert.Contains("so the place moves its verdicts", page.Markup, StringComparison.Ordinal);
