@@ -67,13 +67,13 @@ public sealed class JudgePageTests : OperationPages
     {
         await Product.Get<SaveJudge>().SaveAsync(Yaml, Product.Alice);
         var judge = JudgeDocument.Parse(Yaml);
-        var run = await JudgedRunAsync(judge);
+        var (run, other) = (await JudgedRunAsync(judge), await JudgedRunAsync(judge));
         var list = Open<JudgeList>(Product.Victor, "/judges");
         list.WaitForAssertion(() => Assert.Contains("not calibrated", list.Markup, StringComparison.Ordinal));
         var page = Open<EvaluationPage>(Product.Victor, $"/evaluations/{run}?tab=judges", p => p.Add(x => x.Id, run));
         page.WaitForAssertion(() => Assert.Contains("critic/1 is not calibrated", page.Find("[data-judge]").TextContent, StringComparison.Ordinal));
         Assert.Contains("so the place moves its verdicts", page.Markup, StringComparison.Ordinal);
-        var compared = Open<CompareEvaluations>(Product.Victor, $"/evaluations/compare?a={run}&b={run}");
+        var compared = Open<CompareEvaluations>(Product.Victor, $"/evaluations/compare?a={run}&b={other}");
         compared.WaitForAssertion(() => Assert.Contains("critic/1 is not calibrated", compared.Find("[data-judge]").TextContent, StringComparison.Ordinal));
 
         await CalibrateAsync(judge);
