@@ -10,6 +10,7 @@ internal static class GateTruth
 {
     private const double Alpha = 0.05;
     private static readonly EvaluationTask[] Shares = [.. Enumerable.Range(1, 4).Select(i => new EvaluationTask($"task{i}", "acc", "share", true, Proportion: true))];
+    private static readonly EvaluationTask Bits = new("corpus", "bits_per_byte", "bits/byte", false, IsRatio: true);
     private static readonly EvaluationTask Mean = new("scores", "mean", "points", true);
 
     private sealed record Row(string World, string Rate, double Expected, double Found, int Simulations, bool IsContrast = false, bool AtMost = false)
@@ -60,6 +61,22 @@ internal static class GateTruth
         var margin = Policy(1, false, 0.03, Shares[0]);
         rows.Add(new("worse by exactly the margin of 0.03, 1,000 rows", "passed", Alpha, Rate(simulations, r => Verdict(margin, At(Shares[0], 1000, -0.03, r)) == LlmOps.Lifecycle.Promotion.Verdict.Pass), simulations));
         rows.Add(new("worse by exactly the margin of 0.03, 1,000 rows", "refused", Alpha, Rate(simulations, r => Verdict(margin, At(Shares[0], 1000, -0.03, r)) == LlmOps.Lifecycle.Promotion.Verdict.Fail), simulations));
+        var skewed = Policy(1, false, 0.03, Mean);
+        rows.Add(new("skewed scores, worse by exactly the margin of 0.03, 1,000 rows", "passed", Alpha, Rate(simulations, r => Verdict(skewed, Scores(1000, -0.03, r)) == LlmOps.Lifecycle.Promotion.Verdict.Pass), simulations));
+        rows.Add(new("skewed scores, worse by exactly the margin of 0.03, 1,000 rows", "refused", Alpha, Rate(simulations, r => Verdict(skewed, Scores(1000, -0.03, r)) == LlmOps.Lifecycle.Promotion.Verdict.Fail), simulations));
+        var ratio = Policy(1, false, Bits);
+        rows.Add(new("A/A, bits per byte over texts of very different lengths, 1,000 rows", "refused", Alpha, Rate(simulations, r =>
+        {
+            var (a, b, bytes) = Worlds.Bits(1000, r);
+            return Fails(ratio, 1, Worlds.CompareRatios(Bits, a, b, bytes));
+        }), simulations));
+        var sources = Count(simulations, 2, r =>
+        {
+            var (a, b, names) = Worlds.Clustered(200, r);
+            return [Fails(Policy(1, false, Mean), 1, Worlds.CompareClusters(Mean, a, b, names)), Fails(Policy(1, false, Mean), 1, Worlds.CompareClusters(Mean, a, b, null))];
+        });
+        rows.Add(new("A/A, 200 sources with five rows each, clustered", "refused", Alpha, sources[0], simulations));
+        rows.Add(new("A/A, the same rows as if each stood alone (contrast)", "refused", double.NaN, sources[1], simulations, true));
         Console.WriteLine($"{simulations:N0} simulated comparisons each, {Worlds.Resamples:N0} resamples, alpha {Alpha} one-sided\n");
         Console.WriteLine("| world | the gate | expected | found | ± | within 0.5 points |\n|---|---|---|---|---|---|");
         foreach (var row in rows)
@@ -119,9 +136,11 @@ internal static class GateTruth
         return Worlds.Compare(task, a, b);
     }
 
-    private static MetricComparison AaScores(int n, Random random)
+    private static MetricComparison AaScores(int n, Random random) => Scores(n, 0, random);
+
+    private static MetricComparison Scores(int n, double effect, Random random)
     {
-        var (a, b) = Worlds.Scores(n, 0, random);
+        var (a, b) = Worlds.Scores(n, effect, random);
         return Worlds.Compare(Mean, a, b);
     }
 

@@ -35,14 +35,51 @@ internal static class Worlds
         return (a, b);
     }
 
+    /// <summary>Two models measured in bits per byte: texts of very different lengths, a difficulty that both share, and noise of their own.</summary>
+    public static (double[] BitsA, double[] BitsB, double[] Bytes) Bits(int n, Random random)
+    {
+        var (a, b, bytes) = (new double[n], new double[n], new double[n]);
+        for (var i = 0; i < n; i++)
+        {
+            bytes[i] = Math.Ceiling(100 * Math.Exp(0.8 * Gaussian(random)));
+            var difficulty = bytes[i] * Math.Exp(0.3 * Gaussian(random));
+            (a[i], b[i]) = (difficulty * (1 + 0.1 * Gaussian(random)), difficulty * (1 + 0.1 * Gaussian(random)));
+        }
+        return (a, b, bytes);
+    }
+
+    /// <summary>Two models that answer questions about sources, five about each: what one of them finds in a source helps it with all five.</summary>
+    public static (double[] A, double[] B, string[] Sources) Clustered(int sources, Random random)
+    {
+        const int Each = 5;
+        var (a, b, names) = (new double[sources * Each], new double[sources * Each], new string[sources * Each]);
+        for (var s = 0; s < sources; s++)
+        {
+            var (own, other) = (Gaussian(random), Gaussian(random));
+            for (var i = s * Each; i < (s + 1) * Each; i++)
+                (a[i], b[i], names[i]) = (own + Gaussian(random), other + Gaussian(random), $"source {s}");
+        }
+        return (a, b, names);
+    }
+
     /// <summary>Standard deviation of the difference of <see cref="Scores"/>: √(2·0.2²·E e^z) with E e^z = √e.</summary>
     public static readonly double ScoresSd = Math.Sqrt(2 * 0.04 * Math.Exp(0.5));
 
     public static MetricComparison Compare(EvaluationTask task, double[] a, double[] b)
     {
         var options = new PairedOptions { Resamples = Resamples };
-        var r = task.Proportion ? PairedComparison.Proportions(a, b, options) : PairedComparison.Means(a, b, options);
-        return new(task.Name, task, a.Average(), b.Average(), new(task.FullName, r.Effect, r.Low, r.High, r.N, task.Unit, true), r.PValue, r.PValue,
+        return Of(task, task.Proportion ? PairedComparison.Proportions(a, b, options) : PairedComparison.Means(a, b, options), a.Average(), b.Average());
+    }
+
+    public static MetricComparison CompareRatios(EvaluationTask task, double[] a, double[] b, double[] weights) =>
+        Of(task, PairedComparison.Ratios(a, weights, b, weights, new PairedOptions { Resamples = Resamples }), a.Sum() / weights.Sum(), b.Sum() / weights.Sum());
+
+    public static MetricComparison CompareClusters(EvaluationTask task, double[] a, double[] b, string[]? sources) =>
+        Of(task, PairedComparison.Means(a, b, new PairedOptions { Resamples = Resamples, Clusters = sources }), a.Average(), b.Average());
+
+    private static MetricComparison Of(EvaluationTask task, PairedResult r, double a, double b)
+    {
+        return new(task.Name, task, a, b, new(task.FullName, r.Effect, r.Low, r.High, r.N, task.Unit, task.HigherIsBetter), r.PValue, r.PValue,
             r.Improved, r.Regressed, new(0, 0, 0), null, r.Test, (r.High - r.Low) / (2 * 1.959964) * Math.Sqrt(r.N), []);
     }
 
