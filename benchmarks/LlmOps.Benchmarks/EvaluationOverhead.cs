@@ -6,6 +6,7 @@ using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Onnx;
 using LlmOps.Engines.Text;
+using LlmOps.Lifecycle.Evaluation.Contamination;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Registry;
@@ -69,7 +70,7 @@ internal static class EvaluationOverhead
             var first = clock.Elapsed.TotalSeconds;
             await product.Get<StartSuiteRun>().StartAsync(new() { Suite = suite, Version = $"{name}/1", Variants = ["fp32"] }, product.Alice);
             clock.Restart();
-            await new EvaluateSuiteHandler(new DatasetFiles(product.Artifacts), product.Artifacts, product.Get<Hints>(), WorkerSettings.From(new ConfigurationBuilder().Build())).RunAsync(product.Context(await product.ClaimAsync()), default);
+            await new EvaluateSuiteHandler(new DatasetFiles(product.Artifacts), product.Artifacts, product.Get<CheckContamination>(), product.Get<Hints>(), WorkerSettings.From(new ConfigurationBuilder().Build())).RunAsync(product.Context(await product.ClaimAsync()), default);
             if (turn < 0)
                 continue;       // compiled once
             raw.Add(first);

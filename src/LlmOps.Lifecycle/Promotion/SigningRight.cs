@@ -52,6 +52,9 @@ public sealed record SigningRight(string? Objection, bool Denied = false, Delega
             return new($"{stand.PersonName} signed this in your place already.");
         if (own)
             return new(Objection: null);
+        // Delegations are not given to whoever may only look; somebody may have become that since.
+        if (actor.Permissions.All(p => p == Permission.Read))
+            return new("You may only look. A delegation from before your role changed does not count.", true);
         var current = context.Delegations.Where(d => d.StartsAt <= now && now < d.EndsAt && d.RevokedAt is null).ToList();
         if (current.Count == 0)
             return new("Your delegation is not in force today.", true);

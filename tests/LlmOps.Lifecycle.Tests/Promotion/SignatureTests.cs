@@ -98,6 +98,7 @@ public abstract class SignatureTests(DatabaseProvider provider) : ProductTests(p
     [InlineData("over", false)]
     [InlineData("revoked", false)]
     [InlineData("role lost", false)]
+    [InlineData("only looks by now", false)]
     public async Task Delegate_SignsInAnothersPlace_WithinDates_AndNeverForTheAuthor(string way, bool allowed)
     {
         var rosa = await PersonAsync("rita", Roles.ReleaseManager);
@@ -111,6 +112,8 @@ public abstract class SignatureTests(DatabaseProvider provider) : ProductTests(p
             Product.Clock.Advance(TimeSpan.FromDays(3));
         if (way == "revoked")
             await Get<ManageDelegations>().RevokeAsync(delegation.Id, rosa);
+        if (way == "only looks by now")
+            dora = Actor.WithRoles(dora.Id, "dora", [Roles.Viewer]);
         if (way == "role lost")
             await Get<ManagePeople>().ChangeAsync(rosa.Id, [Roles.Viewer], false, Product.Ada);
         if (!allowed)
