@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation.Contamination;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Evaluation.Suites;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
@@ -31,6 +32,8 @@ internal static class UseCases
 
     private const string Policy = "name: release\nthresholds:\n  - metric: preference.accuracy\n    at_least: 0.5\n";
 
+    private const string AJudge = "name: critic\nkind: openai\nendpoint: http://127.0.0.1:9/v1\nmodel: any\ncriteria: usefulness\n";
+
     public static IReadOnlyDictionary<string, UseCase> All { get; } = new Dictionary<string, UseCase>
     {
         ["import a checkpoint"] = new("ImportModel.ImportAsync", "create model-version", Alice, p =>
@@ -55,6 +58,13 @@ internal static class UseCases
         {
             await p.DatasetAsync("animals", DatasetKind.Preference, TestProduct.PreferenceRows(40));
             return a => p.Get<StartContaminationCheck>().StartAsync(new() { Dataset = "animals/1" }, a);
+        }),
+        ["save a judge"] = new("SaveJudge.SaveAsync", "save judge", Alice, p => Act(a => p.Get<SaveJudge>().SaveAsync(AJudge, a))),
+        ["calibrate a judge"] = new("StartCalibration.StartAsync", "start judge-calibration", Alice, async p =>
+        {
+            await p.DatasetAsync("labels", DatasetKind.Preference, TestProduct.PreferenceRows(20));
+            await p.Get<SaveJudge>().SaveAsync(AJudge, p.Alice);
+            return a => p.Get<StartCalibration>().StartAsync(new() { Judge = "critic/1", Preferences = "labels/1" }, a);
         }),
         ["start a suite"] = new("StartSuiteRun.StartAsync", "start suite-run", Alice, async p =>
         {
