@@ -17,7 +17,7 @@ namespace LlmOps.Worker;
 public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advance, IEnumerable<IJobHandler> handlers, IDbContextFactory<LlmOpsDb> dbs,
     Hints hints, LiveChanges changes, WorkerSettings settings, TimeProvider time, ILogger<JobRunner> log)
 {
-    private enum Stop { None, Shutdown, Cancelled, LeaseLost }
+    private enum Stop { None, Shutdown, Cancelled, Paused, LeaseLost }
 
     public async Task RunAsync(Job job, CancellationToken shutdown)
     {
@@ -50,6 +50,8 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
             keepFolder = stop != Stop.Cancelled;
             if (stop == Stop.Shutdown)
                 await transitions.RequeueAsync(job, null, "The worker was stopped; queued again.", countAttempt: false, ct: CancellationToken.None);
+            else if (stop == Stop.Paused)
+                await transitions.RequeueAsync(job, null, "Paused on request; what was finished is kept.", countAttempt: false, ct: CancellationToken.None);
             else if (stop == Stop.Cancelled)
                 await transitions.CancelledAsync(job, CancellationToken.None);
         }
@@ -102,6 +104,10 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
                         end(Stop.LeaseLost);
                     else if (answer == LeaseAnswer.RenewedButCancelRequested)
                         end(Stop.Cancelled);
+                    else if (answer == LeaseAnswer.RenewedButPauseRequested)
+                        end(Stop.Paused);
+                    else if (answer == LeaseAnswer.RenewedButStopAndKeepRequested)
+                        context.KeepRequested = true;
                     await hints.ChangedAsync(Areas.Job, context.JobId);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)

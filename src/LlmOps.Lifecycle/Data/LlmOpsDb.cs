@@ -8,6 +8,7 @@ using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
+using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using Microsoft.AspNetCore.Identity;
@@ -28,6 +29,10 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<Run> Runs => Set<Run>();
     public DbSet<Param> Params => Set<Param>();
     public DbSet<Metric> Metrics => Set<Metric>();
+    public DbSet<RunOutput> RunOutputs => Set<RunOutput>();
+    public DbSet<RunCheckpoint> RunCheckpoints => Set<RunCheckpoint>();
+    public DbSet<Sweep> Sweeps => Set<Sweep>();
+    public DbSet<SweepTrial> SweepTrials => Set<SweepTrial>();
     public DbSet<Dataset> Datasets => Set<Dataset>();
     public DbSet<DatasetVersion> DatasetVersions => Set<DatasetVersion>();
     public DbSet<Annotation> Annotations => Set<Annotation>();
@@ -83,6 +88,8 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         // Enums are stored by name: rows stay readable and reordering a list in code changes nothing.
         configuration.Properties<JobState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<RunState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<SweepState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<TrialState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<PipelineState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<StageState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<ApprovalState>().HaveConversion<string>().HaveMaxLength(32);
@@ -137,9 +144,23 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.ToTable("runs");
             e.HasIndex(x => new { x.ExperimentId, x.StartedAt });
             e.HasIndex(x => x.JobId).IsUnique();
+            e.HasIndex(x => x.SweepTrialId);
+            e.Property(x => x.Verdict).HasMaxLength(32);
         });
         model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); });
         model.Entity<Metric>(e => { e.ToTable("metrics"); e.HasKey(x => new { x.RunId, x.Key, x.Step }); });
+        model.Entity<RunOutput>(e =>
+        {
+            e.ToTable("run_outputs");
+            e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId);
+            e.HasIndex(x => new { x.RunId, x.Step, x.Title }).IsUnique();
+        });
+        model.Entity<RunCheckpoint>(e =>
+        {
+            e.ToTable("run_checkpoints");
+            e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId);
+            e.HasIndex(x => new { x.RunId, x.Step }).IsUnique();
+        });
         model.Entity<Dataset>(e => { e.ToTable("datasets"); e.HasIndex(x => x.Name).IsUnique(); });
         model.Entity<DatasetVersion>(e =>
         {
@@ -160,6 +181,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         model.Entity<Job>(e =>
         {
             e.ToTable("jobs");
+            e.Property(x => x.Control).HasMaxLength(32).HasDefaultValue("");
             e.Property(x => x.FencingToken).IsConcurrencyToken();
             e.HasIndex(x => new { x.State, x.CreatedAt });
             e.HasIndex(x => x.StageRunId);
@@ -181,6 +203,22 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             // Two processes may advance one run at the same time; the one that queues a stage second must notice.
             e.Property(x => x.State).IsConcurrencyToken();
             e.Property(x => x.Round).IsConcurrencyToken();
+        });
+        model.Entity<Sweep>(e =>
+        {
+            e.ToTable("sweeps");
+            e.HasIndex(x => x.Name).IsUnique();
+            e.HasIndex(x => x.State);
+            // Two processes may advance one sweep at the same time; the one that ends it second must notice.
+            e.Property(x => x.State).IsConcurrencyToken();
+        });
+        model.Entity<SweepTrial>(e =>
+        {
+            e.ToTable("sweep_trials");
+            e.HasOne(x => x.Sweep).WithMany(x => x.Trials).HasForeignKey(x => x.SweepId);
+            e.HasIndex(x => new { x.SweepId, x.Number }).IsUnique();
+            e.HasIndex(x => x.PipelineRunId);
+            e.Property(x => x.State).IsConcurrencyToken();
         });
         // The defaults are what rows mean that were written before the column was there.
         model.Entity<Schedule>(e =>

@@ -25,6 +25,8 @@ public sealed class Job
     public long FencingToken { get; set; }
     public DateTimeOffset? LeaseUntil { get; set; }
     public bool CancelRequested { get; set; }
+    /// <summary>What a person asked of a running training: "" for nothing, or one of <see cref="JobControl"/>.</summary>
+    public string Control { get; set; } = "";
     public double Progress { get; set; }
     public string? ProgressText { get; set; }
     public string? Error { get; set; }
@@ -43,6 +45,15 @@ public sealed class Job
         Kind = kind, SpecJson = specJson, State = JobState.Queued, StageRunId = stageRunId, Needs = needs, MaxAttempts = maxAttempts,
         CreatedById = actor.Id, CreatedBy = actor.Name, CreatedAt = now,
     };
+}
+
+/// <summary>What a person can ask of a training besides cancelling it.</summary>
+public static class JobControl
+{
+    /// <summary>Save a checkpoint and wait; the job is queued and no worker claims it until the word is taken back.</summary>
+    public const string Pause = "pause";
+    /// <summary>End now as if this had been the last step: the weights so far become the result.</summary>
+    public const string StopAndKeep = "stop-and-keep";
 }
 
 /// <summary>A line of a job's log.</summary>

@@ -39,6 +39,8 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
     public bool Completed { get; private set; }
     /// <summary>The last write is under way: from here on a lease that is gone is gone because the job is over.</summary>
     public bool Ending { get; private set; }
+    /// <summary>Somebody asked to end the training now and to keep its weights. Only trainings look at it.</summary>
+    public bool KeepRequested { get; set; }
     public TimeProvider Time => time;
 
     public T Spec<T>() => Json.Read<T>(Job.SpecJson);

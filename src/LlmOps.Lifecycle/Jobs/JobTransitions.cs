@@ -7,7 +7,7 @@ namespace LlmOps.Lifecycle.Jobs;
 /// <summary>What the worker that asks can carry out.</summary>
 public sealed record WorkerOffer(Guid WorkerId, string WorkerName, IReadOnlyList<string> Provides, long MemoryBytes, TimeSpan Lease);
 
-public enum LeaseAnswer { Renewed, RenewedButCancelRequested, Lost }
+public enum LeaseAnswer { Renewed, RenewedButCancelRequested, RenewedButPauseRequested, RenewedButStopAndKeepRequested, Lost }
 
 /// <summary>
 /// Every change of a job's state after it was queued. Each is one guarded UPDATE that names the state and the fencing token it expects,
@@ -21,7 +21,7 @@ public sealed class JobTransitions(IDbContextFactory<LlmOpsDb> dbs, TimeProvider
         await using var db = await dbs.CreateDbContextAsync(ct);
         var now = time.GetUtcNow();
         var due = await db.Jobs.AsNoTracking()
-            .Where(j => j.State == JobState.Queued && (j.NotBefore == null || j.NotBefore <= now) && offer.Provides.Contains(j.Needs) && j.MemoryBytes <= offer.MemoryBytes)
+            .Where(j => j.State == JobState.Queued && j.Control != JobControl.Pause && (j.NotBefore == null || j.NotBefore <= now) && offer.Provides.Contains(j.Needs) && j.MemoryBytes <= offer.MemoryBytes)
             .OrderBy(j => j.CreatedAt).Select(j => new { j.Id, j.FencingToken, j.StageRunId }).Take(8).ToListAsync(ct);
         foreach (var candidate in due)
         {
@@ -53,7 +53,14 @@ public sealed class JobTransitions(IDbContextFactory<LlmOpsDb> dbs, TimeProvider
             .SetProperty(j => j.LeaseUntil, until).SetProperty(j => j.Progress, progress).SetProperty(j => j.ProgressText, text), ct);
         if (renewed == 0)
             return LeaseAnswer.Lost;
-        return await db.Jobs.AnyAsync(j => j.Id == job.Id && j.CancelRequested, ct) ? LeaseAnswer.RenewedButCancelRequested : LeaseAnswer.Renewed;
+        var asked = await db.Jobs.Where(j => j.Id == job.Id).Select(j => new { j.CancelRequested, j.Control }).SingleAsync(ct);
+        return asked switch
+        {
+            { CancelRequested: true } => LeaseAnswer.RenewedButCancelRequested,
+            { Control: JobControl.Pause } => LeaseAnswer.RenewedButPauseRequested,
+            { Control: JobControl.StopAndKeep } => LeaseAnswer.RenewedButStopAndKeepRequested,
+            _ => LeaseAnswer.Renewed,
+        };
     }
 
     /// <summary>The process is stopping, or the world broke: the work is not lost, it waits for the next worker.</summary>
