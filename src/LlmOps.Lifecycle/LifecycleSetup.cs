@@ -34,6 +34,7 @@ public static class LifecycleSetup
         services.TryAddSingleton(TimeProvider.System);
         services.AddDatabase(configuration);
         services.AddSingleton(new ArtifactStore(configuration["Artifacts:Folder"] ?? Path.Combine(DataFolder.Of(configuration), "artifacts")));
+        services.AddSingleton(new CheckpointFolders(Path.Combine(DataFolder.Of(configuration), "checkpoints")));
         services.AddBus(configuration);
 
         services.AddSingleton<JobTransitions>();

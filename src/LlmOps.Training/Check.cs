@@ -20,19 +20,4 @@ internal static class Check
     {
         if (!(value >= low && value < below)) throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; it must be at least {low} and below {below}."));
     }
-
-    /// <summary>Options that all objectives have, under the same names.</summary>
-    public static void Loop(
-        int batchSize, double learningRate, int epochs, int maxSteps, double warmupFraction, double weightDecay, double maxGradientNorm, int checkpointEverySteps, int threads)
-    {
-        AtLeast(batchSize, 1, "BatchSize");
-        Above(learningRate, 0, "LearningRate");
-        AtLeast(epochs, 1, "Epochs");
-        AtLeast(maxSteps, 0, "MaxSteps");
-        Within(warmupFraction, 0, 1, "WarmupFraction");
-        Within(weightDecay, 0, 1, "WeightDecay");
-        Above(maxGradientNorm, 0, "MaxGradientNorm");
-        AtLeast(checkpointEverySteps, 1, "CheckpointEverySteps");
-        AtLeast(threads, 0, "Threads");
-    }
 }

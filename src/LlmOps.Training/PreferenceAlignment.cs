@@ -13,8 +13,11 @@ namespace LlmOps.Training;
 /// Direct preference optimisation on pairs of completions (<see cref="DirectPreferenceLoss"/>). The reference is the starting model; its
 /// log-probabilities are computed once before the first step. Metrics carry TRL's names.
 /// </summary>
-public sealed record PreferenceAlignment
+public sealed record PreferenceAlignment : LoopOptions
 {
+    /// <summary>One pass at 3e-4, a tenth of it warm-up.</summary>
+    public PreferenceAlignment() => (LearningRate, Schedule) = (3e-4, new ScheduleOptions { WarmupFraction = 0.1 });
+
     // A zero gradient at a loss of exactly ln 2 cannot recover: every further step would be the same. Gradients of equal completions cancel up to rounding.
     private const int StuckSteps = 3;
     private const double ZeroGradient = 1e-6;
@@ -31,45 +34,13 @@ public sealed record PreferenceAlignment
     /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
-    /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 3e-4;
-
-    /// <summary>Passes over the pairs.</summary>
-    public int Epochs { get; init; } = 1;
-
-    /// <summary>Upper limit of steps; 0 for none.</summary>
-    public int MaxSteps { get; init; }
-
-    /// <summary>Upper limit of seconds spent in steps; the learning rate decays to its end within it. Null for none. Runs it cuts short are not reproducible.</summary>
-    public double? MaxSeconds { get; init; }
-
-    /// <summary>Pairs per optimizer step.</summary>
-    public int BatchSize { get; init; } = 16;
-
     /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }
-
-    /// <summary>Share of the run with rising learning rate.</summary>
-    public double WarmupFraction { get; init; } = 0.1;
-
-    /// <summary>Decoupled weight decay of matrices.</summary>
-    public double WeightDecay { get; init; }
-
-    /// <summary>Gradients are scaled down to this norm.</summary>
-    public double MaxGradientNorm { get; init; } = 1;
-
-    /// <summary>Seed of the adapter and of the order of pairs.</summary>
-    public int Seed { get; init; }
-
-    /// <summary>Steps between checkpoints in the work folder.</summary>
-    public int CheckpointEverySteps { get; init; } = 100;
-
-    /// <summary>Threads; 0 takes the number of processors.</summary>
-    public int Threads { get; init; }
 
     /// <summary>Aligns and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="hfFolder">Starting model and reference, with its tokenizer.</param>
     /// <param name="pairs">Preference pairs. Pairs whose prompt leaves no room for a completion are dropped and counted.</param>
+    /// <param name="heldOut">Pairs that are measured and never trained on; empty for none.</param>
     /// <param name="targetFolder">Receives the model.</param>
     /// <param name="workFolder">Receives checkpoints.</param>
     /// <param name="progress">Called after each step, on the training thread.</param>
@@ -80,43 +51,44 @@ public sealed record PreferenceAlignment
     /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or stays at ln 2 without a gradient.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
-        string hfFolder, IReadOnlyList<PreferenceExample> pairs, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        string hfFolder, IReadOnlyList<PreferenceExample> pairs, IReadOnlyList<PreferenceExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
     {
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
-            List<PreferencePair> encoded = Encode(pairs, adapted.Tokenizer, limit);
+            List<PreferencePair> encoded = Encode(pairs, adapted.Tokenizer, limit), held = heldOut.Count == 0 ? [] : Encode(ChooseHeldOut(heldOut), adapted.Tokenizer, limit);
+            int partPairs = MicroBatch > 0 ? MicroBatch : int.MaxValue, partTokens = Batching.MicroBatch.Tokens(adapted.Model.Config);
             // Must come before the loop, which may restore trained weights over the reference's.
-            ScoreReference(adapted.Model, encoded, ct);
+            ScoreReference(adapted.Model, [.. encoded, .. held], ct);
             List<int> lengths = [.. encoded.Select(p => p.Length)];
             List<int[]> steps =
                 [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
             int stuck = 0;
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, MaxSeconds, new WarmupCosine(LearningRate, WarmupFraction), WeightDecay, MaxGradientNorm, CheckpointEverySteps, workFolder,
-                RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
             {
+                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(adapted.Model, held, Beta, partPairs, partTokens, ct, train: false)),
                 Inspect = (step, loss, norm) =>
                 {
                     stuck = norm < ZeroGradient && Math.Abs(loss - Math.Log(2)) < 1e-6 ? stuck + 1 : 0;
                     if (stuck == StuckSteps)
-                        throw new TrainingFailedException($"Nothing is learned: for {StuckSteps} steps up to step {step} the loss is ln 2 and the gradient zero. The pairs do not differ for this model.");
+                        throw new TrainingFailedException($"Nothing is learned: for {StuckSteps} steps up to step {step} the loss is ln 2 and the gradient zero. The pairs do not differ for this model.", TrainingVerdict.StuckAtLn2);
                 },
             };
-            TrainingReport report = loop.Run(step => Accumulate(adapted.Model, [.. steps[step].Select(i => encoded[i])], Beta, MicroBatch.Tokens(adapted.Model.Config), ct), progress, ct);
+            TrainingReport report = loop.Run(step => Accumulate(adapted.Model, [.. steps[step].Select(i => encoded[i])], Beta, partPairs, partTokens, ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics) { ["pairs"] = encoded.Count, ["dropped_pairs"] = pairs.Count - encoded.Count };
             return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics };
         });
     }
 
     /// <summary>Adds the gradients of the mean loss over all pairs; the metrics are means over pairs.</summary>
-    internal static Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, double beta, int partTokens, CancellationToken ct)
+    internal static Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, double beta, int partPairs, int partTokens, CancellationToken ct, bool train = true)
     {
         double loss = 0, chosenReward = 0, rejectedReward = 0, accurate = 0, chosenLog = 0, rejectedLog = 0;
         // A part holds both completions of a pair, so it has twice the rows.
-        foreach (List<PreferencePair> part in LengthBuckets.MicroBatches(pairs, p => p.Length, Math.Max(1, partTokens / 2)))
+        foreach (List<PreferencePair> part in LengthBuckets.MicroBatches(pairs, p => p.Length, Math.Max(1, partTokens / 2), partPairs))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
@@ -125,7 +97,7 @@ public sealed record PreferenceAlignment
             var (each, chosenRewards, rejectedRewards) = DirectPreferenceLoss.Of(
                 chosen, rejected, tensor(part.Select(p => p.ReferenceChosen).ToArray()), tensor(part.Select(p => p.ReferenceRejected).ToArray()), beta);
             Tensor partLoss = each.sum() / pairs.Count;
-            partLoss.backward();
+            if (train) partLoss.backward();
             loss += partLoss.item<float>();
             chosenReward += chosenRewards.sum().item<float>();
             rejectedReward += rejectedRewards.sum().item<float>();
@@ -145,7 +117,7 @@ public sealed record PreferenceAlignment
     internal static void ScoreReference(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, CancellationToken ct)
     {
         using var noGradient = no_grad();
-        foreach (List<PreferencePair> part in LengthBuckets.MicroBatches(pairs.OrderBy(p => p.Length), p => p.Length, MicroBatch.Tokens(model.Config) / 2))
+        foreach (List<PreferencePair> part in LengthBuckets.MicroBatches(pairs.OrderBy(p => p.Length), p => p.Length, Batching.MicroBatch.Tokens(model.Config) / 2))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
@@ -184,8 +156,7 @@ public sealed record PreferenceAlignment
         Check.AtLeast(LoraRank, 0);
         Check.Above(LoraAlpha, 0);
         Check.AtLeast(MaxLength, 0);
-        Check.Loop(BatchSize, LearningRate, Epochs, MaxSteps, WarmupFraction, WeightDecay, MaxGradientNorm, CheckpointEverySteps, Threads);
-        if (MaxSeconds is double seconds) Check.Above(seconds, 0, nameof(MaxSeconds));
+        ValidateLoop();
     }
 }
 

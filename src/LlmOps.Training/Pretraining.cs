@@ -3,7 +3,7 @@ using LlmOps.Engines.Text;
 using LlmOps.Training.Architectures;
 using LlmOps.Training.Batching;
 using LlmOps.Training.Objectives;
-using LlmOps.Training.Schedules;
+using LlmOps.Training.Optimizers;
 using TorchSharp;
 
 namespace LlmOps.Training;
@@ -12,8 +12,11 @@ namespace LlmOps.Training;
 /// Trains a Llama-shaped causal language model from nothing: next-token cross-entropy over documents packed into rows, attention kept inside each
 /// document, AdamW with warm-up and cosine decay.
 /// </summary>
-public sealed record Pretraining
+public sealed record Pretraining : LoopOptions
 {
+    /// <summary>Two passes at 3e-3, weight decay 0.1.</summary>
+    public Pretraining() => (LearningRate, Epochs, Optimizer) = (3e-3, 2, new OptimizerOptions { WeightDecay = 0.1 });
+
     /// <summary>Width of the residual stream; a multiple of <see cref="Heads"/>.</summary>
     public int HiddenSize { get; init; } = 192;
 
@@ -35,44 +38,12 @@ public sealed record Pretraining
     /// <summary>Positions the model accepts at inference, at least <see cref="ContextLength"/>; 0 takes twice that.</summary>
     public int MaxPositions { get; init; }
 
-    /// <summary>Rows per optimizer step.</summary>
-    public int BatchSize { get; init; } = 16;
-
-    /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 3e-3;
-
-    /// <summary>Passes over the documents.</summary>
-    public int Epochs { get; init; } = 2;
-
-    /// <summary>Upper limit of steps; 0 for none.</summary>
-    public int MaxSteps { get; init; }
-
-    /// <summary>Upper limit of seconds spent in steps; the learning rate decays to its end within it. Null for none. Runs it cuts short are not reproducible.</summary>
-    public double? MaxSeconds { get; init; }
-
-    /// <summary>Share of the run with rising learning rate.</summary>
-    public double WarmupFraction { get; init; } = 0.05;
-
-    /// <summary>Decoupled weight decay of matrices.</summary>
-    public double WeightDecay { get; init; } = 0.1;
-
-    /// <summary>Gradients are scaled down to this norm.</summary>
-    public double MaxGradientNorm { get; init; } = 1;
-
     /// <summary>Standard deviation of the starting weights.</summary>
     public double InitializerRange { get; init; } = 0.02;
 
-    /// <summary>Seed of starting weights and order of documents.</summary>
-    public int Seed { get; init; }
-
-    /// <summary>Steps between checkpoints in the work folder.</summary>
-    public int CheckpointEverySteps { get; init; } = 100;
-
-    /// <summary>Threads; 0 takes the number of processors.</summary>
-    public int Threads { get; init; }
-
     /// <summary>Trains and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options and data.</summary>
     /// <param name="texts">Documents.</param>
+    /// <param name="heldOut">Documents that are measured and never trained on; empty for none.</param>
     /// <param name="tokenizer">Gives the vocabulary and the special tokens; saved with the model.</param>
     /// <param name="targetFolder">Receives the model.</param>
     /// <param name="workFolder">Receives checkpoints.</param>
@@ -82,20 +53,21 @@ public sealed record Pretraining
     /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
-        IReadOnlyList<string> texts, Tokenizer tokenizer, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        IReadOnlyList<string> texts, IReadOnlyList<string> heldOut, Tokenizer tokenizer, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
     {
         Validate();
-        List<int[]> documents = [.. texts.Select(t => PromptTemplate.Document(tokenizer, t)).Where(d => d.Length > 2)];
+        List<int[]> documents = Encode(texts, tokenizer), held = Encode(ChooseHeldOut(heldOut), tokenizer);
         if (documents.Count == 0) throw new ArgumentException("There is no text to train on.", nameof(texts));
         return TrainingThread.Run(Threads, () =>
         {
             List<List<int[]>[]> steps = [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Epoch(documents, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
             using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true);
             model.Initialize(Seed, InitializerRange);
-            var loop = new TrainingLoop(model.Parameters, new LoopSettings(
-                steps.Count, MaxSeconds, new WarmupCosine(LearningRate, WarmupFraction), WeightDecay, MaxGradientNorm, CheckpointEverySteps, workFolder,
-                RunKey.Of(this, "", documents)));
-            TrainingReport report = loop.Run(step => Accumulate(model, steps[step], ct), progress, ct);
+            var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
+            {
+                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Measure(model, [.. DocumentPacking.Pack(held, ContextLength)], train: false, ct)),
+            };
+            TrainingReport report = loop.Run(step => Measure(model, steps[step], train: true, ct), progress, ct);
             tokenizer.Save(targetFolder);
             return report with { WeightsSha256 = ModelFolder.Save(model, targetFolder) };
         });
@@ -112,18 +84,21 @@ public sealed record Pretraining
         return rows.Chunk(BatchSize);
     }
 
-    private Accumulated Accumulate(LlamaForCausalLM model, List<int[]>[] rows, CancellationToken ct)
+    private static List<int[]> Encode(IReadOnlyList<string> texts, Tokenizer tokenizer) => [.. texts.Select(t => PromptTemplate.Document(tokenizer, t)).Where(d => d.Length > 2)];
+
+    /// <summary>Mean loss per token over the rows; training adds its gradients.</summary>
+    private Accumulated Measure(LlamaForCausalLM model, List<int[]>[] rows, bool train, CancellationToken ct)
     {
         double total = rows.Sum(row => row.Sum(d => d.Length - 1)), loss = 0;
         int tokens = 0;
-        foreach (List<int[]>[] part in rows.Chunk(Math.Max(1, MicroBatch.Tokens(model.Config) / ContextLength)))
+        foreach (List<int[]>[] part in rows.Chunk(MicroBatch > 0 ? MicroBatch : Math.Max(1, Batching.MicroBatch.Tokens(model.Config) / ContextLength)))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             TokenBatch batch = TokenBatch.OfPacked(part, ContextLength, model.Config.PadTokenId);
             // Divided by the tokens of the whole step, not of the part: parts of unequal size would otherwise weigh their tokens differently.
             torch.Tensor partLoss = -TokenLogProbabilities.Of(model, batch).sum() / total;
-            partLoss.backward();
+            if (train) partLoss.backward();
             loss += partLoss.item<float>();
             tokens += batch.Tokens;
         }
@@ -149,7 +124,6 @@ public sealed record Pretraining
         if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0) throw new ArgumentException($"HiddenSize {HiddenSize} must be an even multiple of Heads {Heads}.");
         if (Heads % KvHeads != 0) throw new ArgumentException($"Heads {Heads} must be a multiple of KvHeads {KvHeads}.");
         Check.Above(InitializerRange, 0);
-        Check.Loop(BatchSize, LearningRate, Epochs, MaxSteps, WarmupFraction, WeightDecay, MaxGradientNorm, CheckpointEverySteps, Threads);
-        if (MaxSeconds is double seconds) Check.Above(seconds, 0, nameof(MaxSeconds));
+        ValidateLoop();
     }
 }

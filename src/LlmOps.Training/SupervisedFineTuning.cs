@@ -3,7 +3,6 @@ using LlmOps.Engines.Text;
 using LlmOps.Training.Architectures;
 using LlmOps.Training.Batching;
 using LlmOps.Training.Objectives;
-using LlmOps.Training.Schedules;
 using TorchSharp;
 
 namespace LlmOps.Training;
@@ -12,8 +11,11 @@ namespace LlmOps.Training;
 /// Supervised fine-tuning on prompt and completion: cross-entropy of the completion's tokens only, divided by their number in the whole step. Trains a
 /// low-rank adapter on every linear layer and merges it in float32 at the end, or all weights.
 /// </summary>
-public sealed record SupervisedFineTuning
+public sealed record SupervisedFineTuning : LoopOptions
 {
+    /// <summary>Two passes at 4e-3 in batches of 32.</summary>
+    public SupervisedFineTuning() => (LearningRate, Epochs, BatchSize) = (4e-3, 2, 32);
+
     /// <summary>Rank of the adapter; 0 trains all weights.</summary>
     public int LoraRank { get; init; } = 16;
 
@@ -23,45 +25,13 @@ public sealed record SupervisedFineTuning
     /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
-    /// <summary>Peak learning rate.</summary>
-    public double LearningRate { get; init; } = 4e-3;
-
-    /// <summary>Passes over the examples.</summary>
-    public int Epochs { get; init; } = 2;
-
-    /// <summary>Upper limit of steps; 0 for none.</summary>
-    public int MaxSteps { get; init; }
-
-    /// <summary>Upper limit of seconds spent in steps; the learning rate decays to its end within it. Null for none. Runs it cuts short are not reproducible.</summary>
-    public double? MaxSeconds { get; init; }
-
-    /// <summary>Examples per optimizer step.</summary>
-    public int BatchSize { get; init; } = 32;
-
     /// <summary>Longest example in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }
-
-    /// <summary>Share of the run with rising learning rate.</summary>
-    public double WarmupFraction { get; init; } = 0.05;
-
-    /// <summary>Decoupled weight decay of matrices.</summary>
-    public double WeightDecay { get; init; }
-
-    /// <summary>Gradients are scaled down to this norm.</summary>
-    public double MaxGradientNorm { get; init; } = 1;
-
-    /// <summary>Seed of the adapter and of the order of examples.</summary>
-    public int Seed { get; init; }
-
-    /// <summary>Steps between checkpoints in the work folder.</summary>
-    public int CheckpointEverySteps { get; init; } = 100;
-
-    /// <summary>Threads; 0 takes the number of processors.</summary>
-    public int Threads { get; init; }
 
     /// <summary>Fine-tunes and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="hfFolder">Starting model, with its tokenizer.</param>
     /// <param name="examples">Prompts and completions. Examples whose prompt leaves no room for a completion are dropped and counted.</param>
+    /// <param name="heldOut">Examples that are measured and never trained on; empty for none.</param>
     /// <param name="targetFolder">Receives the model.</param>
     /// <param name="workFolder">Receives checkpoints.</param>
     /// <param name="progress">Called after each step, on the training thread.</param>
@@ -72,21 +42,24 @@ public sealed record SupervisedFineTuning
     /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
-        string hfFolder, IReadOnlyList<PromptCompletion> examples, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        string hfFolder, IReadOnlyList<PromptCompletion> examples, IReadOnlyList<PromptCompletion> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
     {
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
-            List<TokenSequence> sequences = Encode(examples, adapted.Tokenizer, limit);
+            List<TokenSequence> sequences = Encode(examples, adapted.Tokenizer, limit), held = heldOut.Count == 0 ? [] : Encode(ChooseHeldOut(heldOut), adapted.Tokenizer, limit);
+            int partExamples = MicroBatch > 0 ? MicroBatch : int.MaxValue, partTokens = Batching.MicroBatch.Tokens(adapted.Model.Config);
             List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
             List<int[]> steps =
                 [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, MaxSeconds, new WarmupCosine(LearningRate, WarmupFraction), WeightDecay, MaxGradientNorm, CheckpointEverySteps, workFolder,
-                RunKey.Of(this, adapted.SourceSha256, sequences.Select(s => s.Tokens))));
-            TrainingReport report = loop.Run(step => Accumulate(adapted.Model, [.. steps[step].Select(i => sequences[i])], MicroBatch.Tokens(adapted.Model.Config), ct), progress, ct);
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, sequences.Select(s => s.Tokens))))
+            {
+                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(adapted.Model, held, partExamples, partTokens, ct, train: false)),
+            };
+            TrainingReport report = loop.Run(step => Accumulate(adapted.Model, [.. steps[step].Select(i => sequences[i])], partExamples, partTokens, ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
                 ["examples"] = sequences.Count, ["dropped_examples"] = examples.Count - sequences.Count, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
@@ -96,19 +69,19 @@ public sealed record SupervisedFineTuning
     }
 
     /// <summary>
-    /// Adds the gradients of the mean loss per completion token over all examples, in parts of at most <paramref name="partTokens"/> tokens; the parts' sizes
+    /// Adds the gradients of the mean loss per completion token over all examples, in parts of at most <paramref name="partExamples"/> examples and <paramref name="partTokens"/> tokens; the parts' sizes
     /// change the result by rounding only.
     /// </summary>
-    internal static Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<TokenSequence> examples, int partTokens, CancellationToken ct)
+    internal static Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<TokenSequence> examples, int partExamples, int partTokens, CancellationToken ct, bool train = true)
     {
         double total = examples.Sum(s => s.Scored), loss = 0;
-        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(examples, s => s.Tokens.Length, partTokens))
+        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(examples, s => s.Tokens.Length, partTokens, partExamples))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             TokenBatch batch = TokenBatch.OfSequences(part, model.Config.PadTokenId);
             torch.Tensor partLoss = -TokenLogProbabilities.Of(model, batch).sum() / total;
-            partLoss.backward();
+            if (train) partLoss.backward();
             loss += partLoss.item<float>();
         }
         return new Accumulated(loss, examples.Sum(s => s.Tokens.Length), new Dictionary<string, double> { ["perplexity"] = Math.Exp(loss), ["completion_tokens"] = total });
@@ -134,7 +107,6 @@ public sealed record SupervisedFineTuning
         Check.AtLeast(LoraRank, 0);
         Check.Above(LoraAlpha, 0);
         Check.AtLeast(MaxLength, 0);
-        Check.Loop(BatchSize, LearningRate, Epochs, MaxSteps, WarmupFraction, WeightDecay, MaxGradientNorm, CheckpointEverySteps, Threads);
-        if (MaxSeconds is double seconds) Check.Above(seconds, 0, nameof(MaxSeconds));
+        ValidateLoop();
     }
 }

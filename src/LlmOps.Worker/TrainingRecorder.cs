@@ -1,4 +1,4 @@
-using LlmOps.Engines.Text;
+using System.Text.Json;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
@@ -12,36 +12,34 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Worker;
 
-/// <summary>What a training stage made, before it is a version.</summary>
-public sealed record TrainedCheckpoint(string Folder, TrainingReport Report);
-
-/// <summary>Runs a training with its curve written while it runs, and publishes the checkpoint as a version at the end.</summary>
-public sealed class TrainingRecorder(ArtifactStore artifacts, Hints hints, WorkerSettings settings)
+/// <summary>Runs a training with its curve, samples and checkpoints written while it runs, and publishes the checkpoint as a version at the end.</summary>
+public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders checkpoints, Hints hints, WorkerSettings settings)
 {
     public int Threads => settings.Threads;
 
-    public async Task TrainAndPublishAsync(JobContext job, StageSpec spec, StageParameters parameters, string model, string stage, string trainedOn, string licence, Guid? parent,
-        Func<string, string, IProgress<TrainingStep>, CancellationToken, TrainingReport> train, CancellationToken ct)
+    public async Task TrainAndPublishAsync(JobContext job, StageSpec spec, TrainingParameters parameters, string model, string stage, string trainedOn, string licence, Guid? parent,
+        Func<string, string, ITrainingWatch, CancellationToken, TrainingReport> train, CancellationToken ct)
     {
         var run = await StartRunAsync(job, spec, parameters, ct);
         var target = Path.Combine(job.WorkFolder, "checkpoint");
-        var points = new PointBuffer(job);
-        var training = Task.Factory.StartNew(() => train(target, Directory.CreateDirectory(Path.Combine(job.WorkFolder, "training")).FullName, points, ct),
+        var watch = new TrainingRecord(job, await StartFromAsync(job, parameters, ct));
+        var training = Task.Factory.StartNew(() => train(target, Directory.CreateDirectory(Path.Combine(job.WorkFolder, "training")).FullName, watch, ct),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         while (!training.IsCompleted)
         {
             await Task.WhenAny(training, Task.Delay(1000, CancellationToken.None));
-            await FlushAsync(job, run, points, CancellationToken.None);
+            await FlushAsync(job, run, watch, CancellationToken.None);
         }
-        var report = await training;
+        var report = await AwaitedAsync(job, run, training);
         job.Log($"{report.Steps} steps, {report.Tokens:N0} tokens in {report.Seconds:0.0} s ({report.TokensPerSecond:N0} tokens/s); final loss {report.FinalLoss:0.0000}; weights {report.WeightsSha256[..12]}."
             + (report.ResumedFromStep > 0 ? $" Resumed from step {report.ResumedFromStep}." : ""));
+        job.Log(report.VerdictText);
         var stored = await artifacts.PutFolderAsync(target, ct);
         var config = Engines.Checkpoints.ModelConfig.Read(target);
         await job.CompleteAsync(async db =>
         {
-            await db.AddMetricsAsync(run, points.Take(), job.Time.GetUtcNow(), ct);
-            await db.Runs.Where(r => r.Id == run).ExecuteUpdateAsync(s => s.SetProperty(r => r.State, RunState.Succeeded).SetProperty(r => r.EndedAt, job.Time.GetUtcNow()), ct);
+            await db.AddMetricsAsync(run, watch.Take().Points, job.Time.GetUtcNow(), ct);
+            await EndRunAsync(db, run, RunState.Succeeded, report.Verdict, report.VerdictText, job.Time.GetUtcNow(), ct);
             var version = await db.AddVersionAsync(new NewVersion(model, stage, stored, config.ParameterCount, $"{spec.PipelineName}: {spec.StageName}", trainedOn, licence,
                 Json.Write(report), parent, run, job.JobId), job.Actor, job.Time.GetUtcNow(), ct);
             return new Dictionary<string, string> { ["version"] = version.Key().ToString() };
@@ -49,23 +47,69 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, Hints hints, Worke
         await hints.ChangedAsync(Areas.Model, Guid.Empty);
     }
 
+    private async Task<string?> StartFromAsync(JobContext job, TrainingParameters parameters, CancellationToken ct)
+    {
+        if (parameters.ResumeFrom.Length == 0)
+            return null;
+        await using var db = await job.OpenDbAsync(ct);
+        return await checkpoints.FolderAsync(db, Guid.Parse(parameters.ResumeFrom), ct);
+    }
+
+    /// <summary>What is wrong with a training that failed is the run's verdict as much as how a finished one went.</summary>
+    private static async Task<TrainingReport> AwaitedAsync(JobContext job, Guid run, Task<TrainingReport> training)
+    {
+        try
+        {
+            return await training;
+        }
+        catch (TrainingFailedException e)
+        {
+            await job.SaveAsync(db => EndRunAsync(db, run, RunState.Failed, e.Verdict, e.Message, job.Time.GetUtcNow(), CancellationToken.None), CancellationToken.None);
+            throw;
+        }
+    }
+
+    private static Task EndRunAsync(LlmOpsDb db, Guid run, RunState state, TrainingVerdict verdict, string text, DateTimeOffset now, CancellationToken ct)
+    {
+        var word = JsonNamingPolicy.KebabCaseLower.ConvertName(verdict.ToString());
+        return db.Runs.Where(r => r.Id == run).ExecuteUpdateAsync(s => s
+            .SetProperty(r => r.State, state).SetProperty(r => r.EndedAt, now).SetProperty(r => r.Verdict, word).SetProperty(r => r.VerdictText, text), ct);
+    }
+
     private static async Task<Guid> StartRunAsync(JobContext job, StageSpec spec, StageParameters parameters, CancellationToken ct)
     {
-        var given = System.Text.Json.JsonSerializer.SerializeToElement(parameters, parameters.GetType(), Json.Options);
+        var given = JsonSerializer.SerializeToElement(parameters, parameters.GetType(), Json.Options);
         var named = given.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString());
         Guid id = default;
         await job.SaveAsync(async db => id = (await db.EnsureRunAsync(spec.PipelineName, spec.StageName, job.JobId, job.Actor.Name, named, job.Time.GetUtcNow(), ct)).Id, ct);
         return id;
     }
 
-    private async Task FlushAsync(JobContext job, Guid run, PointBuffer points, CancellationToken ct)
+    private async Task FlushAsync(JobContext job, Guid run, TrainingRecord watch, CancellationToken ct)
     {
-        var taken = points.Take();
-        if (taken.Count == 0)
+        var taken = watch.Take();
+        if (taken.IsEmpty)
             return;
         try
         {
-            await job.SaveAsync(db => db.AddMetricsAsync(run, taken, job.Time.GetUtcNow(), ct), ct);
+            // Files first: a crash before the rows leaves files that nothing names, and the repeated job finds them there.
+            var outputs = new List<RunOutput>();
+            foreach (var (step, sample) in taken.Samples)
+                outputs.Add(await OutputAsync(job, run, step, sample, ct));
+            var kept = taken.Saved.Where(s => checkpoints.Keep(run, s.Step, s.Folder)).ToList();
+            await job.SaveAsync(async db =>
+            {
+                var now = job.Time.GetUtcNow();
+                await db.AddMetricsAsync(run, taken.Points, now, ct);
+                await db.AddOutputsAsync(run, outputs, ct);
+                await db.AddCheckpointsAsync(run, kept.ConvertAll(s => new RunCheckpoint
+                {
+                    RunId = run, Step = s.Step, Digest = s.Sha256, Loss = s.Loss, HeldOutLoss = s.HeldOutLoss, Best = s.Best, SizeBytes = s.SizeBytes, CreatedAt = now,
+                }), ct);
+                await db.RunCheckpoints.Where(c => c.RunId == run && taken.Removed.Contains(c.Step) && c.RemovedAt == null).ExecuteUpdateAsync(s => s.SetProperty(c => c.RemovedAt, now), ct);
+            }, ct);
+            foreach (var step in taken.Removed)
+                checkpoints.Remove(run, step);
             await hints.ChangedAsync(Areas.Run, run);
         }
         catch (LeaseLostException)
@@ -74,46 +118,19 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, Hints hints, Worke
         }
     }
 
-    /// <summary>Takes steps from the training thread; the training never waits for the database.</summary>
-    private sealed class PointBuffer(JobContext job) : IProgress<TrainingStep>
+    private async Task<RunOutput> OutputAsync(JobContext job, Guid run, int step, TrainingSample sample, CancellationToken ct)
     {
-        private readonly Lock gate = new();
-        private List<MetricPoint> points = [];
-        private int lastLogged = -1;
-
-        public void Report(TrainingStep step)
+        string? digest = null;
+        if (sample.Png is { } picture)
         {
-            lock (gate)
-            {
-                Add(step, "loss", step.Loss);
-                Add(step, "learning_rate", step.LearningRate);
-                Add(step, "gradient_norm", step.GradientNorm);
-                Add(step, "tokens_per_second", step.TokensPerSecond);
-                foreach (var (key, value) in step.Metrics)
-                    Add(step, key, value);
-            }
-            job.Report((double)step.Step / Math.Max(1, step.TotalSteps), $"step {step.Step} of {step.TotalSteps}, loss {step.Loss:0.000}, {step.TokensPerSecond:N0} tokens/s");
-            var tenth = step.Step * 10 / Math.Max(1, step.TotalSteps);
-            if (tenth == lastLogged)
-                return;
-            lastLogged = tenth;
-            job.Log($"step {step.Step} of {step.TotalSteps}: loss {step.Loss:0.0000}, learning rate {step.LearningRate:0.0e0}, gradient norm {step.GradientNorm:0.00}, {step.TokensPerSecond:N0} tokens/s");
+            var folder = Directory.CreateDirectory(Path.Combine(job.WorkFolder, "pictures", Guid.NewGuid().ToString("N"))).FullName;
+            await File.WriteAllBytesAsync(Path.Combine(folder, "picture.png"), picture, ct);
+            digest = (await artifacts.PutFolderAsync(folder, ct)).Digest;
+            Directory.Delete(folder, recursive: true);
         }
-
-        public IReadOnlyCollection<MetricPoint> Take()
+        return new RunOutput
         {
-            lock (gate)
-            {
-                var taken = points;
-                points = [];
-                return taken;
-            }
-        }
-
-        private void Add(TrainingStep step, string key, double value)
-        {
-            if (double.IsFinite(value))
-                points.Add(new MetricPoint(key, step.Step, value));
-        }
+            RunId = run, Step = step, Title = sample.Title, MediaType = digest is null ? RunOutput.Text : RunOutput.Png, Content = sample.Text, Digest = digest, At = job.Time.GetUtcNow(),
+        };
     }
 }

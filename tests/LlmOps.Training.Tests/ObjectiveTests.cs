@@ -57,7 +57,7 @@ public sealed class ObjectiveTests
     [InlineData(0.55, 0.55)]
     [InlineData(1.0, 0.1)]
     public void Schedule_RisesLinearly_ThenFollowsHalfACosine(double progress, double expected)
-        => Assert.Equal(expected, new WarmupCosine(1, WarmupFraction: 0.1, FinalFraction: 0.1).At(progress), 12);
+        => Assert.Equal(expected, new ScheduleOptions { WarmupFraction = 0.1, FinalFraction = 0.1 }.At(progress), 12);
 
     [Fact]
     public void FusedAdamW_EqualsTheLibrarysAdamW()

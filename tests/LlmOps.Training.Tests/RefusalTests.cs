@@ -14,15 +14,15 @@ public sealed class RefusalTests : IDisposable
         Assert.Contains("KvHeads", Refused(new Pretraining { Heads = 4, KvHeads = 3 }), StringComparison.Ordinal);
         Assert.Contains("LearningRate is 0", Refused(new Pretraining { LearningRate = 0 }), StringComparison.Ordinal);
         Assert.Contains("MaxPositions", Refused(new Pretraining { MaxPositions = 64 }), StringComparison.Ordinal);
-        Assert.Contains("WarmupFraction", Refused(new Pretraining { WarmupFraction = 1 }), StringComparison.Ordinal);
+        Assert.Contains("WarmupFraction", Refused(new Pretraining { Schedule = new() { WarmupFraction = 1 } }), StringComparison.Ordinal);
 
         string Refused(Pretraining options)
-            => Assert.Throws<ArgumentException>(() => options.Run(TinyModel.Texts, tiny.Tokenizer, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken)).Message;
+            => Assert.Throws<ArgumentException>(() => options.Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken)).Message;
     }
 
     [Fact]
     public void Pretraining_RefusesAnEmptyCorpus()
-        => Assert.Throws<ArgumentException>(() => new Pretraining().Run([], tiny.Tokenizer, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken));
+        => Assert.Throws<ArgumentException>(() => new Pretraining().Run([], [], tiny.Tokenizer, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken));
 
     [Fact]
     public void Alignment_RefusesAPairWithoutADifference_AndSaysWhich()
@@ -102,8 +102,8 @@ public sealed class RefusalTests : IDisposable
     public void Dispose() => tiny.Dispose();
 
     private TrainingReport Align(PreferenceAlignment options, PreferenceExample[] pairs)
-        => options.Run(tiny.Folder, pairs, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken);
+        => options.Run(tiny.Folder, pairs, [], tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken);
 
     private TrainingReport Tune(SupervisedFineTuning options, PromptCompletion[] examples)
-        => options.Run(tiny.Folder, examples, tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken);
+        => options.Run(tiny.Folder, examples, [], tiny.At("t"), tiny.At("w"), null, TestContext.Current.CancellationToken);
 }

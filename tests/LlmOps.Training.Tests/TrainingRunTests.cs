@@ -15,7 +15,7 @@ public sealed class TrainingRunTests : IDisposable
         var steps = new List<TrainingStep>();
         var alignment = new PreferenceAlignment { Epochs = 20, BatchSize = 12, LearningRate = 2e-3, Threads = 2 };
 
-        TrainingReport report = alignment.Run(tiny.Folder, TinyModel.Preferences, tiny.At("aligned"), tiny.At("work"), new OnStep(steps.Add), TestContext.Current.CancellationToken);
+        TrainingReport report = alignment.Run(tiny.Folder, TinyModel.Preferences, [], tiny.At("aligned"), tiny.At("work"), new OnStep(steps.Add), TestContext.Current.CancellationToken);
 
         Assert.Equal(Math.Log(2), steps[0].Loss, 4);
         Assert.Equal(0, steps[0].Metrics["rewards/margins"], 4);
@@ -33,7 +33,7 @@ public sealed class TrainingRunTests : IDisposable
         var tuning = new SupervisedFineTuning { LoraRank = rank, Epochs = 150, BatchSize = 8, LearningRate = 1e-2, Threads = 2 };
 
         TrainingReport report = tuning.Run(
-            tiny.Folder, TinyModel.Instructions[..8], tiny.At("tuned"), tiny.At("work"), null, TestContext.Current.CancellationToken);
+            tiny.Folder, TinyModel.Instructions[..8], [], tiny.At("tuned"), tiny.At("work"), null, TestContext.Current.CancellationToken);
 
         Assert.True(report.FinalLoss < lossBelow, $"loss {report.FinalLoss}");
         using TorchCausalModel model = TorchCausalModel.Load(tiny.At("tuned"));
@@ -50,7 +50,7 @@ public sealed class TrainingRunTests : IDisposable
     public void Pretraining_LowersTheLoss_AndWritesAModelFolder()
     {
         var steps = new List<TrainingStep>();
-        TrainingReport report = Pretrain(30).Run(TinyModel.Texts, tiny.Tokenizer, tiny.At("pretrained"), tiny.At("work"), new OnStep(steps.Add), TestContext.Current.CancellationToken);
+        TrainingReport report = Pretrain(30).Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("pretrained"), tiny.At("work"), new OnStep(steps.Add), TestContext.Current.CancellationToken);
 
         Assert.True(report.FinalLoss < 0.7 * steps[0].Loss, $"{steps[0].Loss} -> {report.FinalLoss}");
         Assert.Equal(
@@ -81,10 +81,10 @@ public sealed class TrainingRunTests : IDisposable
     [Fact]
     public void Checkpoint_OfOtherOptions_IsNotUsed()
     {
-        Pretrain(5).Run(TinyModel.Texts, tiny.Tokenizer, tiny.At("a"), tiny.At("work"), null, TestContext.Current.CancellationToken);
+        Pretrain(5).Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("a"), tiny.At("work"), null, TestContext.Current.CancellationToken);
 
-        TrainingReport other = (Pretrain(5) with { LearningRate = 1e-3 }).Run(TinyModel.Texts, tiny.Tokenizer, tiny.At("b"), tiny.At("work"), null, TestContext.Current.CancellationToken);
-        TrainingReport same = (Pretrain(5) with { LearningRate = 1e-3 }).Run(TinyModel.Texts, tiny.Tokenizer, tiny.At("c"), tiny.At("work"), null, TestContext.Current.CancellationToken);
+        TrainingReport other = (Pretrain(5) with { LearningRate = 1e-3 }).Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("b"), tiny.At("work"), null, TestContext.Current.CancellationToken);
+        TrainingReport same = (Pretrain(5) with { LearningRate = 1e-3 }).Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("c"), tiny.At("work"), null, TestContext.Current.CancellationToken);
 
         Assert.Equal(0, other.ResumedFromStep);
         Assert.Equal((5, other.WeightsSha256), (same.ResumedFromStep, same.WeightsSha256));
@@ -100,10 +100,10 @@ public sealed class TrainingRunTests : IDisposable
             return new TokenSequence([.. prompt, .. PromptTemplate.Completion(tiny.Tokenizer, e.Completion)], prompt.Length);
         })];
 
-        Accumulated whole = SupervisedFineTuning.Accumulate(model, examples, partTokens: 100_000, CancellationToken.None);
+        Accumulated whole = SupervisedFineTuning.Accumulate(model, examples, int.MaxValue, partTokens: 100_000, CancellationToken.None);
         float[] wholeGradients = model.Parameters.Gradients.ToArray();
         model.Parameters.ClearGradients();
-        Accumulated parts = SupervisedFineTuning.Accumulate(model, examples, partTokens: 1, CancellationToken.None);
+        Accumulated parts = SupervisedFineTuning.Accumulate(model, examples, int.MaxValue, partTokens: 1, CancellationToken.None);
 
         Assert.Equal(whole.Loss, parts.Loss, 1e-5);
         float greatest = wholeGradients.Max(Math.Abs);
@@ -121,7 +121,7 @@ public sealed class TrainingRunTests : IDisposable
             if (s.Step == 250) (tensorsAfter, memoryAfter) = (torch.Tensor.TotalCount, Environment.WorkingSet);
         });
 
-        new SupervisedFineTuning { Epochs = 250, BatchSize = 12, Threads = 2 }.Run(tiny.Folder, TinyModel.Instructions, tiny.At("tuned"), tiny.At("work"), probe, TestContext.Current.CancellationToken);
+        new SupervisedFineTuning { Epochs = 250, BatchSize = 12, Threads = 2 }.Run(tiny.Folder, TinyModel.Instructions, [], tiny.At("tuned"), tiny.At("work"), probe, TestContext.Current.CancellationToken);
 
         Assert.True(tensorsAfter - tensorsBefore < 50, $"{tensorsAfter - tensorsBefore} tensors stayed");
         Assert.True(memoryAfter - memoryBefore < 64 << 20, $"{(memoryAfter - memoryBefore) >> 20} MiB stayed");
@@ -137,10 +137,10 @@ public sealed class TrainingRunTests : IDisposable
 
     private TrainingReport Run(string objective, string name, IProgress<TrainingStep>? progress, CancellationToken ct) => objective switch
     {
-        "pretraining" => Pretrain(10).Run(TinyModel.Texts, tiny.Tokenizer, tiny.At(name), tiny.At(name + "-work"), progress, ct),
+        "pretraining" => Pretrain(10).Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At(name), tiny.At(name + "-work"), progress, ct),
         "alignment" => new PreferenceAlignment { Epochs = 10, MaxSteps = 10, BatchSize = 5, LearningRate = 1e-3, Threads = 2 }
-            .Run(tiny.Folder, TinyModel.Preferences, tiny.At(name), tiny.At(name + "-work"), progress, ct),
+            .Run(tiny.Folder, TinyModel.Preferences, [], tiny.At(name), tiny.At(name + "-work"), progress, ct),
         _ => new SupervisedFineTuning { Epochs = 10, MaxSteps = 10, BatchSize = 5, Threads = 2 }
-            .Run(tiny.Folder, TinyModel.Instructions, tiny.At(name), tiny.At(name + "-work"), progress, ct),
+            .Run(tiny.Folder, TinyModel.Instructions, [], tiny.At(name), tiny.At(name + "-work"), progress, ct),
     };
 }

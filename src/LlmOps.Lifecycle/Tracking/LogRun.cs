@@ -38,4 +38,31 @@ public static class LogRun
         var known = stored.Select(s => (s.Key, s.Step)).ToHashSet();
         db.Metrics.AddRange(points.Where(p => known.Add((p.Key, p.Step))).Select(p => new Metric { RunId = runId, Key = p.Key, Step = p.Step, Value = p.Value, At = now }));
     }
+
+    /// <summary>Outputs of a step and title that are stored already are left out, for the same reason.</summary>
+    public static async Task AddOutputsAsync(this LlmOpsDb db, Guid runId, IReadOnlyCollection<RunOutput> outputs, CancellationToken ct)
+    {
+        if (outputs.Count == 0)
+            return;
+        var steps = outputs.Select(o => o.Step).ToList();
+        var stored = await db.RunOutputs.AsNoTracking().Where(o => o.RunId == runId && steps.Contains(o.Step)).Select(o => new { o.Step, o.Title }).ToListAsync(ct);
+        var known = stored.Select(s => (s.Step, s.Title)).ToHashSet();
+        db.RunOutputs.AddRange(outputs.Where(o => known.Add((o.Step, o.Title))));
+    }
+
+    /// <summary>Checkpoints of steps that are stored already are left out; a new best one takes the word from the one before it.</summary>
+    public static async Task AddCheckpointsAsync(this LlmOpsDb db, Guid runId, IReadOnlyCollection<RunCheckpoint> checkpoints, CancellationToken ct)
+    {
+        if (checkpoints.Count == 0)
+            return;
+        var steps = checkpoints.Select(c => c.Step).ToList();
+        var known = (await db.RunCheckpoints.AsNoTracking().Where(c => c.RunId == runId && steps.Contains(c.Step)).Select(c => c.Step).ToListAsync(ct)).ToHashSet();
+        var added = checkpoints.Where(c => known.Add(c.Step)).OrderBy(c => c.Step).ToList();
+        if (added.FindLast(c => c.Best) is { } best)
+        {
+            await db.RunCheckpoints.Where(c => c.RunId == runId && c.Best).ExecuteUpdateAsync(s => s.SetProperty(c => c.Best, false), ct);
+            added.ForEach(c => c.Best = c == best);
+        }
+        db.RunCheckpoints.AddRange(added);
+    }
 }

@@ -22,15 +22,15 @@ internal static class LengthBuckets
     /// <summary>Seed of one epoch; HashCode.Combine differs between processes and cannot be used.</summary>
     public static int HashCodeOf(int seed, int epoch) => unchecked(seed * 1_000_003 + epoch * 7_919 + 17);
 
-    /// <summary>Cuts items that are padded to the longest into runs of at most <paramref name="maxTokens"/> tokens, at least one item each.</summary>
-    public static IEnumerable<List<T>> MicroBatches<T>(IEnumerable<T> items, Func<T, int> length, int maxTokens)
+    /// <summary>Cuts items that are padded to the longest into runs of at most <paramref name="maxTokens"/> tokens and <paramref name="maxItems"/> items, at least one item each.</summary>
+    public static IEnumerable<List<T>> MicroBatches<T>(IEnumerable<T> items, Func<T, int> length, int maxTokens, int maxItems = int.MaxValue)
     {
         var run = new List<T>();
         int longest = 0;
         foreach (T item in items)
         {
             int candidate = Math.Max(longest, length(item));
-            if (run.Count > 0 && candidate * (run.Count + 1) > maxTokens)
+            if (run.Count == maxItems || (run.Count > 0 && candidate * (run.Count + 1) > maxTokens))
             {
                 yield return run;
                 run = [];

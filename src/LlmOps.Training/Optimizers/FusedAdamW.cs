@@ -8,7 +8,7 @@ namespace LlmOps.Training.Optimizers;
 /// AdamW (Loshchilov and Hutter 2019, in PyTorch's form) over one flat buffer: decay, both moments and the update in a single pass. Element-wise, so
 /// the result does not depend on the number of threads.
 /// </summary>
-public sealed class FusedAdamW
+public sealed class FusedAdamW : Optimizer
 {
     private const int BlockLength = 1 << 16;
 
@@ -48,11 +48,11 @@ public sealed class FusedAdamW
     /// <summary>Running mean of squared gradients, laid out as the parameters.</summary>
     public float[] SecondMoment { get; }
 
-    /// <summary>One update.</summary>
-    /// <param name="step">Number of this update, from 1 (bias correction).</param>
-    /// <param name="learningRate">η.</param>
-    /// <param name="gradientScale">Factor on every gradient, from clipping.</param>
-    public unsafe void Step(int step, double learningRate, double gradientScale)
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, float[] Values)> State => [("first_moment", FirstMoment), ("second_moment", SecondMoment)];
+
+    /// <inheritdoc/>
+    public override unsafe void Step(int step, double learningRate, double gradientScale)
     {
         var rates = new Rates(
             (float)gradientScale, (float)Beta1, (float)Beta2, (float)Epsilon, (float)(1 / Math.Sqrt(1 - Math.Pow(Beta2, step))),

@@ -20,14 +20,14 @@ public sealed class PretrainHandler(DatasetFiles files, ArtifactStore artifacts,
         await using var db = await job.OpenDbAsync(ct);
         var corpus = await db.DatasetVersions.GetAsync(p.Corpus, ct);
         var texts = (await files.TrainAsync<CorpusText>(corpus, ct)).ConvertAll(r => r.Text);
+        var heldOut = (await files.HeldOutAsync<CorpusText>(corpus, ct)).ConvertAll(r => r.Text);
         var tokenizer = Tokenizer.Load(await artifacts.FolderAsync(p.Tokenizer, ct));
         var options = new Pretraining
         {
             HiddenSize = p.HiddenSize, Layers = p.Layers, Heads = p.Heads, KvHeads = p.KvHeads, Intermediate = p.IntermediateSize, ContextLength = p.ContextLength,
-            BatchSize = p.BatchSize, LearningRate = p.LearningRate, Epochs = p.Epochs, MaxSteps = p.MaxSteps, WeightDecay = p.WeightDecay, Seed = p.Seed, Threads = recorder.Threads,
-        };
+        }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "pretrain", corpus.KeyText(), corpus.Licence, null,
-            (target, work, progress, token) => options.Run(texts, tokenizer, target, work, progress, token), ct);
+            (target, work, progress, token) => options.Run(texts, heldOut, tokenizer, target, work, progress, token), ct);
     }
 }
 
@@ -43,13 +43,14 @@ public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, Tr
         var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
         var dataset = await db.DatasetVersions.GetAsync(p.Preferences, ct);
         var pairs = await files.TrainAsync<PreferenceExample>(dataset, ct);
+        var heldOut = await files.HeldOutAsync<PreferenceExample>(dataset, ct);
         var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
         var options = new PreferenceAlignment
         {
-            Beta = p.Beta, LearningRate = p.LearningRate, Epochs = p.Epochs, BatchSize = p.BatchSize, MaxSteps = p.MaxSteps, Seed = p.Seed, Threads = recorder.Threads,
-        };
+            Beta = p.Beta,
+        }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "align", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, pairs, target, work, progress, token), ct);
+            (target, work, progress, token) => options.Run(checkpoint, pairs, heldOut, target, work, progress, token), ct);
     }
 }
 
@@ -65,13 +66,13 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
         var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
         var dataset = await db.DatasetVersions.GetAsync(p.Instructions, ct);
         var rows = await files.TrainAsync<PromptCompletion>(dataset, ct);
+        var heldOut = await files.HeldOutAsync<PromptCompletion>(dataset, ct);
         var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
         var options = new SupervisedFineTuning
         {
-            LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, LearningRate = p.LearningRate, Epochs = p.Epochs, BatchSize = p.BatchSize,
-            MaxSteps = p.MaxSteps, Seed = p.Seed, Threads = recorder.Threads,
-        };
+            LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha,
+        }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, rows, target, work, progress, token), ct);
+            (target, work, progress, token) => options.Run(checkpoint, rows, heldOut, target, work, progress, token), ct);
     }
 }

@@ -47,8 +47,10 @@ public sealed record TrainTokenizerParameters : StageParameters
     public int VocabularySize { get; init; } = 3072;
 }
 
-public sealed record PretrainParameters : StageParameters
+public sealed record PretrainParameters : TrainingParameters
 {
+    public PretrainParameters() => (LearningRate, Epochs, WeightDecay) = (3e-3, 2, 0.1);
+
     [Field("Corpus to train on.", Required = true, Reference = true)]
     public string Corpus { get; init; } = "";
     [Field("Tokenizer artifact.", Required = true, Reference = true)]
@@ -67,21 +69,11 @@ public sealed record PretrainParameters : StageParameters
     public int IntermediateSize { get; init; } = 512;
     [Field("Longest sequence.", Unit = "tokens", Min = 32, Max = 8192)]
     public int ContextLength { get; init; } = 128;
-    [Field("Sequences in a batch.", Min = 1, Max = 512)]
-    public int BatchSize { get; init; } = 16;
-    [Field("Peak learning rate.", Min = 1e-7, Max = 0.1)]
-    public double LearningRate { get; init; } = 3e-3;
-    [Field("Passes over the corpus.", Min = 1, Max = 1000)]
-    public int Epochs { get; init; } = 2;
-    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
-    public int MaxSteps { get; init; }
-    [Field("Decoupled weight decay.", Min = 0, Max = 1)]
-    public double WeightDecay { get; init; } = 0.1;
-    [Field("Seed of initialisation and order.", Min = 0, Max = int.MaxValue)]
-    public int Seed { get; init; } = 42;
 
     public override IEnumerable<FieldProblem> Problems()
     {
+        foreach (var problem in base.Problems())
+            yield return problem;
         if (HiddenSize % Heads != 0)
             yield return new("heads", $"{Heads} heads do not divide a hidden_size of {HiddenSize}.");
         else if (HiddenSize / Heads % 16 != 0)
@@ -91,28 +83,22 @@ public sealed record PretrainParameters : StageParameters
     }
 }
 
-public sealed record AlignParameters : StageParameters
+public sealed record AlignParameters : TrainingParameters
 {
+    public AlignParameters() => (LearningRate, WarmupFraction) = (3e-4, 0.1);
+
     [Field("Version to start from.", Required = true, Reference = true)]
     public string Version { get; init; } = "";
     [Field("Preference pairs.", Required = true, Reference = true)]
     public string Preferences { get; init; } = "";
     [Field("Strength of the pull towards the reference model (DPO's β).", Min = 0.001, Max = 10)]
     public double Beta { get; init; } = 0.1;
-    [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
-    public double LearningRate { get; init; } = 3e-4;
-    [Field("Passes over the pairs.", Min = 1, Max = 1000)]
-    public int Epochs { get; init; } = 1;
-    [Field("Pairs in a batch.", Min = 1, Max = 512)]
-    public int BatchSize { get; init; } = 16;
-    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
-    public int MaxSteps { get; init; }
-    [Field("Seed of the order.", Min = 0, Max = int.MaxValue)]
-    public int Seed { get; init; } = 42;
 }
 
-public sealed record FineTuneParameters : StageParameters
+public sealed record FineTuneParameters : TrainingParameters
 {
+    public FineTuneParameters() => (LearningRate, Epochs, BatchSize) = (4e-3, 2, 32);
+
     [Field("Version to start from.", Required = true, Reference = true)]
     public string Version { get; init; } = "";
     [Field("Prompt and completion pairs.", Required = true, Reference = true)]
@@ -123,14 +109,4 @@ public sealed record FineTuneParameters : StageParameters
     public int LoraRank { get; init; } = 16;
     [Field("Scale of the adapters: alpha ÷ rank.", Min = 1, Max = 1024)]
     public int LoraAlpha { get; init; } = 32;
-    [Field("Peak learning rate.", Min = 1e-8, Max = 0.1)]
-    public double LearningRate { get; init; } = 4e-3;
-    [Field("Passes over the pairs.", Min = 1, Max = 1000)]
-    public int Epochs { get; init; } = 2;
-    [Field("Pairs in a batch.", Min = 1, Max = 512)]
-    public int BatchSize { get; init; } = 32;
-    [Field("Upper limit on optimizer steps; 0 is no limit.", Unit = "steps", Min = 0, Max = 10_000_000)]
-    public int MaxSteps { get; init; }
-    [Field("Seed of the order.", Min = 0, Max = int.MaxValue)]
-    public int Seed { get; init; } = 42;
 }
