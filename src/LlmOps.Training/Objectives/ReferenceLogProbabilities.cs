@@ -30,6 +30,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
     public static ReferenceLogProbabilities Of(
         LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, string weightsSha256, string? cacheFolder, CancellationToken ct)
     {
+        if (sequences.Count == 0) return new ReferenceLogProbabilities([], 0);
         string key = Key(model.Config, sequences, weightsSha256);
         string? path = cacheFolder is null ? null : Path.Combine(cacheFolder, key + ".safetensors");
         if (path is not null && Read(path, key, sequences.Count) is { } kept) return new ReferenceLogProbabilities(kept, 0);

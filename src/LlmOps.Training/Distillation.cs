@@ -1,0 +1,156 @@
+using LlmOps.Engines;
+using LlmOps.Engines.Text;
+using LlmOps.Training.Architectures;
+using LlmOps.Training.Batching;
+using LlmOps.Training.Objectives;
+using TorchSharp;
+
+namespace LlmOps.Training;
+
+/// <summary>
+/// Distillation of a larger model into a smaller one with the same tokenizer (<see cref="DistillationLoss"/>): the student learns the teacher's whole
+/// distribution of each next token beside the token itself. The teacher runs in float32 without gradients.
+/// </summary>
+public sealed record Distillation : LoopOptions
+{
+    /// <summary>Two passes at 1e-3.</summary>
+    public Distillation() => (LearningRate, Epochs) = (1e-3, 2);
+
+    /// <summary>T: both distributions are softened by it.</summary>
+    public double Temperature { get; init; } = 2;
+
+    /// <summary>α: share of the teacher in the loss, 0 to 1; the rest is the tokens' own cross-entropy. 0 trains without a teacher.</summary>
+    public double TeacherShare { get; init; } = 0.5;
+
+    /// <summary>Rank of a low-rank adapter; 0 trains all weights.</summary>
+    public int LoraRank { get; init; }
+
+    /// <summary>Numerator of the adapter's scale (alpha / rank).</summary>
+    public double LoraAlpha { get; init; } = 32;
+
+    /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
+    public IReadOnlyList<string> TargetModules { get; init; } = [];
+
+    /// <summary>Longest example in tokens; longer ones are cut. 0 takes the smaller of both models' limits.</summary>
+    public int MaxLength { get; init; }
+
+    /// <summary>Distils on prompts and completions; only completions count. Otherwise as <see cref="Run(string, string, IReadOnlyList{string}, IReadOnlyList{string}, string, string, IProgress{TrainingStep}?, CancellationToken)"/>.</summary>
+    /// <exception cref="InvalidDatasetException">A completion is empty.</exception>
+    public TrainingReport Run(
+        string teacherFolder, string studentFolder, IReadOnlyList<PromptCompletion> examples, IReadOnlyList<PromptCompletion> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
+        CancellationToken ct = default)
+        => Run(teacherFolder, studentFolder, examples.Count, (format, limit) => (Encode(examples, format, limit), Encode(ChooseHeldOut(heldOut), format, limit)), targetFolder, workFolder, progress, ct);
+
+    /// <summary>Distils on documents and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
+    /// <param name="teacherFolder">The larger model, with its tokenizer.</param>
+    /// <param name="studentFolder">The model to train, with the same tokenizer.</param>
+    /// <param name="texts">Documents.</param>
+    /// <param name="heldOut">Documents that are measured and never trained on; empty for none.</param>
+    /// <param name="targetFolder">Receives the student.</param>
+    /// <param name="workFolder">Receives checkpoints.</param>
+    /// <param name="progress">Called after each step, on the training thread.</param>
+    /// <param name="ct">Cancelling saves a checkpoint.</param>
+    /// <exception cref="ArgumentException">An option is out of range, the tokenizers differ, or no example fits.</exception>
+    /// <exception cref="InvalidModelException">A model folder is incomplete or its tokenizer does not fit.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
+    public TrainingReport Run(
+        string teacherFolder, string studentFolder, IReadOnlyList<string> texts, IReadOnlyList<string> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        => Run(teacherFolder, studentFolder, texts.Count, (format, limit) => (Documents(texts, format, limit), Documents(ChooseHeldOut(heldOut), format, limit)), targetFolder, workFolder, progress, ct);
+
+    private TrainingReport Run(
+        string teacherFolder, string studentFolder, int count, Func<PromptFormat, int, (List<TokenSequence> Train, List<TokenSequence> HeldOut)> encode, string targetFolder, string workFolder, IProgress<TrainingStep>? progress,
+        CancellationToken ct)
+    {
+        Validate();
+        return TrainingThread.Run(Threads, () =>
+        {
+            using AdaptedModel student = AdaptedModel.Open(studentFolder, LoraRank, LoraAlpha, TargetModules, Seed);
+            using LlamaForCausalLM teacher = OpenTeacher(teacherFolder, student);
+            string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
+            int limit = Math.Min(student.Model.Config.MaxPositionEmbeddings, teacher.Config.MaxPositionEmbeddings);
+            var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), MaxLength == 0 ? limit : Math.Min(MaxLength, limit));
+            if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {count}, and a prompt must leave room for a completion below {limit} tokens.");
+            // Scores of both models over the vocabulary are held at once.
+            int partTokens = Math.Max(1, Batching.MicroBatch.Tokens(student.Model.Config) / 2);
+            List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
+            List<int[]> steps =
+                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            var loop = new TrainingLoop(student.Trainable, new LoopSettings(
+                steps.Count, this, workFolder, RunKey.Of(this, $"{student.SourceSha256}|{teacherSha256}", sequences.Select(s => s.Tokens))))
+            {
+                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(student.Model, teacher, held, partTokens, ct, train: false)),
+            };
+            TrainingReport report = loop.Run(number => Accumulate(student.Model, teacher, [.. steps[number].Select(i => sequences[i])], partTokens, ct), progress, ct);
+            var metrics = new Dictionary<string, double>(report.Metrics)
+            {
+                ["examples"] = sequences.Count, ["dropped_examples"] = count - sequences.Count,
+                ["teacher_parameters"] = teacher.Config.ParameterCount, ["student_parameters"] = student.Model.Config.ParameterCount,
+            };
+            return report with { WeightsSha256 = student.MergeAndSave(targetFolder), Metrics = metrics };
+        });
+    }
+
+    /// <summary>Adds the gradients of the mean loss per scored token over all examples, or only measures it.</summary>
+    internal Accumulated Accumulate(LlamaForCausalLM student, LlamaForCausalLM teacher, IReadOnlyList<TokenSequence> examples, int partTokens, CancellationToken ct, bool train = true)
+    {
+        double total = examples.Sum(s => s.Scored), loss = 0, divergence = 0, crossEntropy = 0, teacherEntropy = 0;
+        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(examples, s => s.Tokens.Length, partTokens, MicroBatch > 0 ? MicroBatch : int.MaxValue))
+        {
+            ct.ThrowIfCancellationRequested();
+            using var scope = torch.NewDisposeScope();
+            TokenBatch batch = TokenBatch.OfSequences(part, student.Config.PadTokenId);
+            torch.Tensor labels = torch.tensor(batch.Labels), target;
+            using (torch.no_grad()) target = Scores(teacher, batch);
+            var (each, kl, ce) = DistillationLoss.Of(Scores(student, batch), target, labels, Temperature, TeacherShare);
+            torch.Tensor partLoss = each.sum() / total;
+            if (train) partLoss.backward();
+            loss += partLoss.item<float>();
+            divergence += kl.sum().item<float>();
+            crossEntropy += ce.sum().item<float>();
+            teacherEntropy += torch.nn.functional.cross_entropy(target, labels, reduction: torch.nn.Reduction.Sum).item<float>();
+        }
+        return new Accumulated(loss, examples.Sum(s => s.Tokens.Length), new Dictionary<string, double>
+        {
+            ["kl"] = divergence / total, ["cross_entropy"] = crossEntropy / total, ["perplexity"] = Math.Exp(crossEntropy / total), ["teacher_perplexity"] = Math.Exp(teacherEntropy / total),
+        });
+    }
+
+    private static torch.Tensor Scores(LlamaForCausalLM model, TokenBatch batch) => model.Logits(model.Hidden(batch).index_select(0, torch.tensor(batch.ScoredAt)));
+
+    private static LlamaForCausalLM OpenTeacher(string folder, AdaptedModel student)
+    {
+        LlamaForCausalLM teacher = ModelFolder.Load(folder, trainable: false);
+        Tokenizer tokenizer = Tokenizer.Load(folder);
+        if (teacher.Config.VocabSize == student.Model.Config.VocabSize && tokenizer.Vocabulary.SequenceEqual(student.Tokenizer.Vocabulary) && tokenizer.Merges.SequenceEqual(student.Tokenizer.Merges))
+            return teacher;
+        teacher.Dispose();
+        throw new ArgumentException(
+            "Teacher and student must share one tokenizer: a distribution over the teacher's tokens says nothing about other ones. Pretrain the student with the teacher's tokenizer.");
+    }
+
+    private static List<TokenSequence> Documents(IReadOnlyList<string> texts, PromptFormat format, int limit)
+        => [.. texts.Select(format.Document).Where(d => d.Length > 1).Select(d => new TokenSequence(d.Length > limit ? d[..limit] : d, 1))];
+
+    private static List<TokenSequence> Encode(IReadOnlyList<PromptCompletion> examples, PromptFormat format, int limit)
+    {
+        var sequences = new List<TokenSequence>(examples.Count);
+        for (int i = 0; i < examples.Count; i++)
+        {
+            if (string.IsNullOrWhiteSpace(examples[i].Completion)) throw new InvalidDatasetException("the completion is empty", i + 1);
+            int[] prompt = format.Prompt(examples[i].Prompt);
+            if (prompt.Length < limit) sequences.Add(PreferencePair.Cut(prompt, format.Completion(examples[i].Completion), limit));
+        }
+        return sequences;
+    }
+
+    private void Validate()
+    {
+        Check.Above(Temperature, 0);
+        if (TeacherShare is not (>= 0 and <= 1)) throw new ArgumentException($"TeacherShare is {TeacherShare}; it must be between 0 and 1.");
+        Check.AtLeast(LoraRank, 0);
+        Check.Above(LoraAlpha, 0);
+        Check.AtLeast(MaxLength, 0);
+        ValidateLoop();
+    }
+}
