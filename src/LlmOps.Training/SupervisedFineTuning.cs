@@ -1,15 +1,21 @@
 using LlmOps.Engines;
 using LlmOps.Engines.Text;
-using LlmOps.Training.Architectures;
 using LlmOps.Training.Batching;
-using LlmOps.Training.Objectives;
-using TorchSharp;
 
 namespace LlmOps.Training;
 
+/// <summary>How examples are put into rows.</summary>
+public enum Packing
+{
+    /// <summary>One example per row, with others of similar length.</summary>
+    None,
+    /// <summary>Several examples per row by best fit, longest first; none sees another.</summary>
+    Bfd,
+}
+
 /// <summary>
-/// Supervised fine-tuning on prompt and completion: cross-entropy of the completion's tokens only, divided by their number in the whole step. Trains a
-/// low-rank adapter on every linear layer and merges it in float32 at the end, or all weights.
+/// Supervised fine-tuning: cross-entropy of what is to be learnt (a completion, the assistant's turns of a conversation, all of a text), divided by the number of such
+/// tokens in the whole step. Trains a low-rank adapter on every linear layer and merges it in float32 at the end, or all weights.
 /// </summary>
 public sealed record SupervisedFineTuning : LoopOptions
 {
@@ -28,78 +34,82 @@ public sealed record SupervisedFineTuning : LoopOptions
     /// <summary>Longest example in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }
 
+    /// <summary>How examples are put into rows. A step has as many examples either way; packing only saves the time that padding costs.</summary>
+    public Packing Packing { get; init; }
+
+    /// <summary>Whether only the assistant's turns of a conversation are learnt, with the token that ends each; else all of it is.</summary>
+    public bool AssistantOnly { get; init; } = true;
+
+    /// <summary>Noise on the embeddings while training (NEFTune, alpha); the paper uses 5 to 15. 0 for none.</summary>
+    public double NeftuneAlpha { get; init; }
+
+    /// <summary>Share of the probability that is spread over the whole vocabulary in the target; 0 for none.</summary>
+    public double LabelSmoothing { get; init; }
+
     /// <summary>Fine-tunes and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="hfFolder">Starting model, with its tokenizer.</param>
-    /// <param name="examples">Prompts and completions. Examples whose prompt leaves no room for a completion are dropped and counted.</param>
+    /// <param name="examples">Texts, prompts with completions, conversations; read several times. Those whose prompt leaves no room for anything to learn are dropped and counted.</param>
     /// <param name="heldOut">Examples that are measured and never trained on; empty for none.</param>
     /// <param name="targetFolder">Receives the model.</param>
     /// <param name="workFolder">Receives checkpoints.</param>
     /// <param name="progress">Called after each step, on the training thread.</param>
     /// <param name="ct">Cancelling saves a checkpoint.</param>
     /// <exception cref="ArgumentException">An option is out of range, or no example fits.</exception>
-    /// <exception cref="InvalidDatasetException">A completion is empty.</exception>
+    /// <exception cref="InvalidDatasetException">A completion is empty, or the model's template refuses a conversation.</exception>
     /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
     /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
-        string hfFolder, IReadOnlyList<PromptCompletion> examples, IReadOnlyList<PromptCompletion> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        string hfFolder, IReadOnlyList<FineTuningExample> examples, IReadOnlyList<FineTuningExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
     {
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
-            List<TokenSequence> sequences = Encode(examples, adapted.Tokenizer, limit), held = heldOut.Count == 0 ? [] : Encode(ChooseHeldOut(heldOut), adapted.Tokenizer, limit);
-            int partExamples = MicroBatch > 0 ? MicroBatch : int.MaxValue, partTokens = Batching.MicroBatch.Tokens(adapted.Model.Config);
-            List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
-            List<int[]> steps =
-                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
-            var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, sequences.Select(s => s.Tokens))))
+            var encoder = new FineTuningEncoder(PromptFormat.Load(hfFolder, adapted.Tokenizer), limit, AssistantOnly);
+            var set = new FineTuningSet(examples, encoder);
+            if (set.Lengths.Count == 0) throw new ArgumentException($"No example fits: there are {examples.Count}, and prompts must be shorter than {limit} tokens.", nameof(examples));
+            var held = new FineTuningSet(ChooseHeldOut(heldOut), encoder);
+            List<int[]> steps = [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Batches(set, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            var step = new FineTuningStep(adapted.Model, Batching.MicroBatch.Tokens(adapted.Model.Config))
             {
-                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(adapted.Model, held, partExamples, partTokens, ct, train: false)),
+                PartExamples = MicroBatch > 0 ? MicroBatch : int.MaxValue, Packs = Packing == Packing.Bfd, MaxLength = limit, LabelSmoothing = LabelSmoothing, NeftuneAlpha = NeftuneAlpha, Seed = Seed,
             };
-            TrainingReport report = loop.Run(step => Accumulate(adapted.Model, [.. steps[step].Select(i => sequences[i])], partExamples, partTokens, ct), progress, ct);
+            var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, [set.Digest])))
+            {
+                HeldOut = held.Lengths.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Measure(held.At(Enumerable.Range(0, held.Lengths.Count)), ct)),
+            };
+            TrainingReport report = loop.Run(n => step.Accumulate(n, set.At(steps[n]), ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
-                ["examples"] = sequences.Count, ["dropped_examples"] = examples.Count - sequences.Count, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
+                ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.Dropped, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
             };
+            foreach (var (name, value) in PaddingOf(steps, set.Lengths, step)) metrics[name] = value;
             return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics };
         });
     }
 
-    /// <summary>
-    /// Adds the gradients of the mean loss per completion token over all examples, in parts of at most <paramref name="partExamples"/> examples and <paramref name="partTokens"/> tokens; the parts' sizes
-    /// change the result by rounding only.
-    /// </summary>
-    internal static Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<TokenSequence> examples, int partExamples, int partTokens, CancellationToken ct, bool train = true)
-    {
-        double total = examples.Sum(s => s.Scored), loss = 0;
-        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(examples, s => s.Tokens.Length, partTokens, partExamples))
-        {
-            ct.ThrowIfCancellationRequested();
-            using var scope = torch.NewDisposeScope();
-            TokenBatch batch = TokenBatch.OfSequences(part, model.Config.PadTokenId);
-            torch.Tensor partLoss = -TokenLogProbabilities.Of(model, batch).sum() / total;
-            if (train) partLoss.backward();
-            loss += partLoss.item<float>();
-        }
-        return new Accumulated(loss, examples.Sum(s => s.Tokens.Length), new Dictionary<string, double> { ["perplexity"] = Math.Exp(loss), ["completion_tokens"] = total });
-    }
+    /// <summary>Fine-tunes on prompts and completions.</summary>
+    public TrainingReport Run(
+        string hfFolder, IReadOnlyList<PromptCompletion> examples, IReadOnlyList<PromptCompletion> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
+        => Run(hfFolder, [.. examples.Select(e => (FineTuningExample)e)], (FineTuningExample[])[.. heldOut.Select(e => (FineTuningExample)e)], targetFolder, workFolder, progress, ct);
 
-    private static List<TokenSequence> Encode(IReadOnlyList<PromptCompletion> examples, Tokenizer tokenizer, int limit)
+    private List<int[]> Batches(FineTuningSet set, int epoch)
+        => Packing == Packing.Bfd ? LengthBuckets.Shuffled(set.Lengths.Count, BatchSize, Seed, epoch) : LengthBuckets.Epoch(set.Lengths, BatchSize, Seed, epoch);
+
+    /// <summary>Share of places that are padding, over the whole run: as trained, and when each step were one batch padded to its longest example.</summary>
+    private static Dictionary<string, double> PaddingOf(List<int[]> steps, IReadOnlyList<int> lengths, FineTuningStep step)
     {
-        var sequences = new List<TokenSequence>(examples.Count);
-        for (int i = 0; i < examples.Count; i++)
+        long tokens = 0, places = 0, padded = 0;
+        foreach (int[] indices in steps)
         {
-            if (string.IsNullOrWhiteSpace(examples[i].Completion)) throw new InvalidDatasetException("the completion is empty", i + 1);
-            int[] prompt = PromptTemplate.Prompt(tokenizer, examples[i].Prompt);
-            if (prompt.Length >= limit) continue;
-            int[] tokens = [.. prompt, .. PromptTemplate.Completion(tokenizer, examples[i].Completion)];
-            sequences.Add(new TokenSequence(tokens.Length > limit ? tokens[..limit] : tokens, prompt.Length));
+            List<int> of = [.. indices.Select(i => lengths[i])];
+            tokens += of.Sum();
+            places += step.Places(of);
+            padded += (long)of.Count * of.Max();
         }
-        if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {examples.Count}, and prompts must be shorter than {limit} tokens.", nameof(examples));
-        return sequences;
+        return new() { ["padding_share"] = 1 - tokens / (double)places, ["padding_share_unpacked"] = 1 - tokens / (double)padded };
     }
 
     private void Validate()
@@ -107,6 +117,8 @@ public sealed record SupervisedFineTuning : LoopOptions
         Check.AtLeast(LoraRank, 0);
         Check.Above(LoraAlpha, 0);
         Check.AtLeast(MaxLength, 0);
+        Check.Within(NeftuneAlpha, 0, 1000);
+        Check.Within(LabelSmoothing, 0, 1);
         ValidateLoop();
     }
 }

@@ -100,10 +100,10 @@ public sealed class TrainingRunTests : IDisposable
             return new TokenSequence([.. prompt, .. PromptTemplate.Completion(tiny.Tokenizer, e.Completion)], prompt.Length);
         })];
 
-        Accumulated whole = SupervisedFineTuning.Accumulate(model, examples, int.MaxValue, partTokens: 100_000, CancellationToken.None);
+        Accumulated whole = new FineTuningStep(model, PartTokens: 100_000).Accumulate(0, examples, CancellationToken.None);
         float[] wholeGradients = model.Parameters.Gradients.ToArray();
         model.Parameters.ClearGradients();
-        Accumulated parts = SupervisedFineTuning.Accumulate(model, examples, int.MaxValue, partTokens: 1, CancellationToken.None);
+        Accumulated parts = new FineTuningStep(model, PartTokens: 1).Accumulate(0, examples, CancellationToken.None);
 
         Assert.Equal(whole.Loss, parts.Loss, 1e-5);
         float greatest = wholeGradients.Max(Math.Abs);

@@ -4,7 +4,7 @@ namespace LlmOps.Engines.Text;
 /// How one model wants its prompts: by this product's own template where its tokenizer was made here, by the chat template of its folder, or, for a base model without
 /// one, as plain text. Control tokens that somebody typed into a message stay plain characters in every case.
 /// </summary>
-public sealed class PromptFormat
+public sealed partial class PromptFormat
 {
     private readonly Tokenizer tokenizer;
     private readonly ChatTemplate? template;

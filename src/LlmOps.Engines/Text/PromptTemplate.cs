@@ -1,7 +1,7 @@
 namespace LlmOps.Engines.Text;
 
 /// <summary>One turn of a conversation.</summary>
-/// <param name="Role"><c>user</c> or <c>assistant</c>.</param>
+/// <param name="Role"><c>user</c> or <c>assistant</c>; templates of other models know further ones, such as <c>system</c>.</param>
 /// <param name="Content">What was said.</param>
 public sealed record ChatTurn(string Role, string Content);
 
@@ -38,28 +38,31 @@ public static class PromptTemplate
     /// <exception cref="ArgumentException">There is no turn, or a role is neither <c>user</c> nor <c>assistant</c>.</exception>
     public static int[] Chat(Tokenizer t, IReadOnlyList<ChatTurn> turns)
     {
+        var ids = Labelled(t, turns, 0).Ids;
+        return turns[^1].Role == "user" ? [.. ids, AssistantId] : ids;
+    }
+
+    /// <summary>A conversation to learn from: the words of the assistant and the eos after them are labelled, from turn <paramref name="given"/> on.</summary>
+    /// <exception cref="ArgumentException">There is no turn, or a role is neither <c>user</c> nor <c>assistant</c>.</exception>
+    internal static LabelledTokens Labelled(Tokenizer t, IReadOnlyList<ChatTurn> turns, int given)
+    {
         if (turns.Count == 0)
             throw new ArgumentException("A conversation needs at least one turn.", nameof(turns));
-        var ids = new List<int> { Bos(t) };
-        foreach (var turn in turns)
+        var (ids, labelled) = (new List<int> { Bos(t) }, new List<bool> { false });
+        foreach (var (i, turn) in turns.Index())
         {
-            switch (turn.Role)
+            var (start, said) = turn.Role switch
             {
-                case "user":
-                    ids.Add(UserId);
-                    ids.AddRange(t.Encode(turn.Content));
-                    break;
-                case "assistant":
-                    ids.Add(AssistantId);
-                    ids.AddRange(Completion(t, turn.Content));
-                    break;
-                default:
-                    throw new ArgumentException($"Role '{turn.Role}' is not supported; supported: user, assistant.", nameof(turns));
-            }
+                "user" => (UserId, t.Encode(turn.Content)),
+                "assistant" => (AssistantId, Completion(t, turn.Content)),
+                _ => throw new ArgumentException($"Role '{turn.Role}' is not supported; supported: user, assistant.", nameof(turns)),
+            };
+            ids.Add(start);
+            labelled.Add(false);
+            ids.AddRange(said);
+            labelled.AddRange(Enumerable.Repeat(turn.Role == "assistant" && i >= given, said.Length));
         }
-        if (turns[^1].Role == "user")
-            ids.Add(AssistantId);
-        return [.. ids];
+        return new LabelledTokens([.. ids], [.. labelled]);
     }
 
     // Ids 0 to 4 of another tokenizer are ordinary tokens, and the prompt would be nonsense.

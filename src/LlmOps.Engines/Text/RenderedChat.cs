@@ -76,10 +76,13 @@ public sealed class RenderedChat
     /// A text is also cut where the assistant's words begin and end, as it is when a model is asked: the prompt is encoded before the answer is there.
     /// </remarks>
     /// <exception cref="ArgumentException">A character has no token, and the tokenizer has none for unknown ones.</exception>
-    public (int[] Ids, bool[] Assistant) Encode(Tokenizer tokenizer)
+    public (int[] Ids, bool[] Assistant) Encode(Tokenizer tokenizer) => Encode(tokenizer, Assistant);
+
+    /// <summary>The same for stretches of the text that the caller names, in order and apart.</summary>
+    /// <exception cref="ArgumentException">A character has no token, and the tokenizer has none for unknown ones.</exception>
+    public (int[] Ids, bool[] Assistant) Encode(Tokenizer tokenizer, IReadOnlyList<TextRange> assistant)
     {
         var (ids, said) = (new List<int>(), new List<bool>());
-        var assistant = Assistant;
         foreach (var piece in Pieces(tokenizer.ControlTokens))
         {
             var at = piece.Range.Start;

@@ -45,6 +45,9 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>Low-rank update of the linear layers, or null. The model does not own it.</summary>
     public LoraAdapter? Adapter { get; set; }
 
+    /// <summary>Applied to the token embeddings [rows · length, hidden] before the first block; null leaves them as they are. For noise in training.</summary>
+    public Func<Tensor, Tensor>? OnEmbeddings { get; set; }
+
     /// <summary>Last hidden states, after the final norm: [rows · length, hidden].</summary>
     /// <param name="batch">Token rows; see <see cref="TokenBatch"/>.</param>
     public Tensor Hidden(TokenBatch batch)
@@ -54,6 +57,7 @@ public sealed class LlamaForCausalLM : IDisposable
         Tensor? mask = batch.Mask is null ? null : tensor(batch.Mask, [rows, 1, length, length]);
         var rotation = rotary.At(batch.Positions is null ? null : tensor(batch.Positions), rows, length);
         Tensor x = Parameters["model.embed_tokens.weight"].index_select(0, ids);
+        if (OnEmbeddings is not null) x = OnEmbeddings(x);
         foreach (Block block in blocks)
         {
             x = x + Attention(block, Norm(x, block.InputNorm), rows, length, rotation, mask);

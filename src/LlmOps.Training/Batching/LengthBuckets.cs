@@ -19,6 +19,14 @@ internal static class LengthBuckets
         return [.. batches];
     }
 
+    /// <summary>Batches without regard to length, for rows that hold several examples: mixed lengths pack well.</summary>
+    public static List<int[]> Shuffled(int count, int batchSize, int seed, int epoch)
+    {
+        int[] order = [.. Enumerable.Range(0, count)];
+        new Random(HashCodeOf(seed, epoch)).Shuffle(order);
+        return [.. order.Chunk(batchSize)];
+    }
+
     /// <summary>Seed of one epoch; HashCode.Combine differs between processes and cannot be used.</summary>
     public static int HashCodeOf(int seed, int epoch) => unchecked(seed * 1_000_003 + epoch * 7_919 + 17);
 

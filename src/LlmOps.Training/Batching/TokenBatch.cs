@@ -1,14 +1,5 @@
 namespace LlmOps.Training.Batching;
 
-/// <summary>Tokens of one training example; those from <see cref="ScoredFrom"/> on are predicted, the ones before are given.</summary>
-/// <param name="Tokens">Token ids.</param>
-/// <param name="ScoredFrom">Index of the first predicted token, at least 1: nothing precedes token 0.</param>
-public sealed record TokenSequence(int[] Tokens, int ScoredFrom)
-{
-    /// <summary>Number of predicted tokens.</summary>
-    public int Scored => Math.Max(0, Tokens.Length - ScoredFrom);
-}
-
 /// <summary>
 /// Rows of tokens of equal length, padded on the right, with the places whose next token is predicted. Causal attention keeps padding from reaching
 /// real tokens, so rows of one sequence need no mask; packed rows carry one that also separates their documents.
@@ -61,42 +52,53 @@ public sealed class TokenBatch
         {
             int[] tokens = sequences[r].Tokens;
             for (int i = 0; i < tokens.Length; i++) batch.Ids[r * length + i] = tokens[i];
-            for (int i = sequences[r].ScoredFrom; i < tokens.Length; i++) (at[next], labels[next], row[next++]) = (r * length + i - 1, tokens[i], r);
+            for (int i = sequences[r].ScoredFrom; i < tokens.Length; i++)
+            {
+                if (sequences[r].IsScored(i)) (at[next], labels[next], row[next++]) = (r * length + i - 1, tokens[i], r);
+            }
         }
         return batch;
     }
 
-    /// <summary>Several documents per row, each seeing only itself and starting at position 0.</summary>
+    /// <summary>Several documents per row, each seeing only itself and starting at position 0. All their tokens but the first are predicted.</summary>
     /// <param name="rows">Documents of each row; together at most <paramref name="length"/> tokens.</param>
     /// <param name="length">Tokens per row.</param>
     /// <param name="padId">Fills what is left of a row.</param>
     public static TokenBatch OfPacked(IReadOnlyList<IReadOnlyList<int[]>> rows, int length, int padId)
+        => OfPacked([.. rows.Select(row => row.Select(d => new TokenSequence(d, 1)).ToArray())], length, padId);
+
+    /// <summary>Several examples per row, each seeing only itself and starting at position 0: what the model computes for each is what it computes for it alone.</summary>
+    /// <param name="rows">Examples of each row; together at most <paramref name="length"/> tokens.</param>
+    /// <param name="length">Tokens per row.</param>
+    /// <param name="padId">Fills what is left of a row.</param>
+    public static TokenBatch OfPacked(IReadOnlyList<IReadOnlyList<TokenSequence>> rows, int length, int padId)
     {
-        int scored = rows.Sum(row => row.Sum(d => d.Length - 1));
+        int scored = rows.Sum(row => row.Sum(s => s.Scored));
         var (at, labels, rowOf) = (new long[scored], new long[scored], new long[scored]);
         var mask = new float[rows.Count * length * length];
         Array.Fill(mask, float.NegativeInfinity);
         var positions = new long[rows.Count * length];
         var batch = new TokenBatch(rows.Count, length)
         {
-            ScoredAt = at, Labels = labels, ScoredRow = rowOf, Mask = mask, Positions = positions, Tokens = rows.Sum(row => row.Sum(d => d.Length)),
+            ScoredAt = at, Labels = labels, ScoredRow = rowOf, Mask = mask, Positions = positions, Tokens = rows.Sum(row => row.Sum(s => s.Tokens.Length)),
         };
         Array.Fill(batch.Ids, padId);
         int next = 0;
         for (int r = 0; r < rows.Count; r++)
         {
             int start = 0;
-            foreach (int[] document in rows[r])
+            foreach (TokenSequence sequence in rows[r])
             {
-                for (int i = 0; i < document.Length; i++)
+                int[] tokens = sequence.Tokens;
+                for (int i = 0; i < tokens.Length; i++)
                 {
                     int place = r * length + start + i;
-                    batch.Ids[place] = document[i];
+                    batch.Ids[place] = tokens[i];
                     positions[place] = i;
                     mask.AsSpan(place * length + start, i + 1).Clear();
-                    if (i > 0) (at[next], labels[next], rowOf[next++]) = (place - 1, document[i], r);
+                    if (sequence.IsScored(i)) (at[next], labels[next], rowOf[next++]) = (place - 1, tokens[i], r);
                 }
-                start += document.Length;
+                start += tokens.Length;
             }
             // Padding sees itself: a row of the mask that is -∞ throughout would make the softmax NaN.
             for (int i = start; i < length; i++) mask[(r * length + i) * length + i] = 0;

@@ -71,6 +71,7 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
         var options = new SupervisedFineTuning
         {
             LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha,
+            Packing = p.Packing == "bfd" ? Packing.Bfd : Packing.None, AssistantOnly = p.AssistantOnly, NeftuneAlpha = p.NeftuneAlpha, LabelSmoothing = p.LabelSmoothing,
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
             (target, work, progress, token) => options.Run(checkpoint, rows, heldOut, target, work, progress, token), ct);

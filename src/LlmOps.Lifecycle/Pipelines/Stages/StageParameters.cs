@@ -109,4 +109,12 @@ public sealed record FineTuneParameters : TrainingParameters
     public int LoraRank { get; init; } = 16;
     [Field("Scale of the adapters: alpha ÷ rank.", Min = 1, Max = 1024)]
     public int LoraAlpha { get; init; } = 32;
+    [Field("How examples are put into rows: one in each, or several by best fit that do not see each other. Saves the time that padding costs.", Allowed = ["none", "bfd"])]
+    public string Packing { get; init; } = "none";
+    [Field("Learn only the assistant's turns of a conversation; otherwise all of it.")]
+    public bool AssistantOnly { get; init; } = true;
+    [Field("Noise on the embeddings while training (NEFTune); 5 to 15 are usual, 0 for none.", Min = 0, Max = 999)]
+    public double NeftuneAlpha { get; init; }
+    [Field("Share of the probability that the target spreads over the whole vocabulary; 0 for none.", Min = 0, Max = 0.99)]
+    public double LabelSmoothing { get; init; }
 }
