@@ -35,12 +35,12 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
             + (report.ResumedFromStep > 0 ? $" Resumed from step {report.ResumedFromStep}." : ""));
         job.Log(report.VerdictText);
         var stored = await artifacts.PutFolderAsync(target, ct);
-        var config = Engines.Checkpoints.ModelConfig.Read(target);
+        var size = Engines.SmallModels.SmallModelConfig.TryRead(target)?.ParameterCount ?? Engines.Checkpoints.ModelConfig.Read(target).ParameterCount;
         await job.CompleteAsync(async db =>
         {
             await db.AddMetricsAsync(run, watch.Take().Points, job.Time.GetUtcNow(), ct);
             await EndRunAsync(db, run, RunState.Succeeded, report.Verdict, report.VerdictText, job.Time.GetUtcNow(), ct);
-            var version = await db.AddVersionAsync(new NewVersion(model, stage, stored, config.ParameterCount, $"{spec.PipelineName}: {spec.StageName}", trainedOn, licence,
+            var version = await db.AddVersionAsync(new NewVersion(model, stage, stored, size, $"{spec.PipelineName}: {spec.StageName}", trainedOn, licence,
                 Json.Write(report), parent, run, job.JobId), job.Actor, job.Time.GetUtcNow(), ct);
             return new Dictionary<string, string> { ["version"] = version.Key().ToString() };
         }, ct);

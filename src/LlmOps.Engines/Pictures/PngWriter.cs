@@ -49,12 +49,17 @@ public static class PngWriter
         file.Write(number);
         file.Write(type);
         file.Write(data);
-        uint crc = uint.MaxValue;
-        foreach (byte b in type)
-            crc = CrcTable[(crc ^ b) & 0xFF] ^ (crc >> 8);
-        foreach (byte b in data)
-            crc = CrcTable[(crc ^ b) & 0xFF] ^ (crc >> 8);
-        BinaryPrimitives.WriteUInt32BigEndian(number, ~crc);
+        BinaryPrimitives.WriteUInt32BigEndian(number, ~Crc(Crc(uint.MaxValue, type), data));
         file.Write(number);
+    }
+
+    /// <summary>The checksum of a chunk: its type and its data.</summary>
+    internal static uint Crc32(ReadOnlySpan<byte> bytes) => ~Crc(uint.MaxValue, bytes);
+
+    private static uint Crc(uint crc, ReadOnlySpan<byte> bytes)
+    {
+        foreach (byte b in bytes)
+            crc = CrcTable[(crc ^ b) & 0xFF] ^ (crc >> 8);
+        return crc;
     }
 }

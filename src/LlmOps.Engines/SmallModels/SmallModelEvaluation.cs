@@ -1,0 +1,64 @@
+using LlmOps.Engines.Pictures;
+
+namespace LlmOps.Engines.SmallModels;
+
+/// <summary>What a small model did on one sample, under one metric.</summary>
+/// <param name="Sample">Index of the sample.</param>
+/// <param name="Metric">Which of <see cref="SmallModelMetrics"/>.</param>
+/// <param name="Value">The row's score.</param>
+/// <param name="Statistics">Sufficient statistics, for a metric that is no mean of its rows; null otherwise.</param>
+/// <param name="Expected">What was right, for people.</param>
+/// <param name="Answer">What the model said, for people.</param>
+/// <param name="Slice">Group of the row: its label.</param>
+public sealed record SampleScore(int Sample, string Metric, double Value, double[]? Statistics = null, string? Expected = null, string? Answer = null, string? Slice = null);
+
+/// <summary>Names of what small models are measured by.</summary>
+public static class SmallModelMetrics
+{
+    /// <summary>1 where the label is right.</summary>
+    public const string Accuracy = "classification";
+
+    /// <summary>Mean F1 over the labels; statistics are right, predicted and wanted for each label.</summary>
+    public const string MacroF1 = "classes";
+}
+
+/// <summary>Scores of held-out samples, row by row, and pictures of them.</summary>
+public sealed record SmallModelScores(IReadOnlyList<SampleScore> Rows, IReadOnlyList<Picture> Pictures);
+
+/// <summary>Measures a small model on samples that it has not learned from.</summary>
+public static class SmallModelEvaluation
+{
+    private const int BatchSize = 64;
+
+    /// <summary>Runs the model on every sample.</summary>
+    /// <param name="config">Sizes and labels.</param>
+    /// <param name="model">The checkpoint, or a graph in ONNX Runtime.</param>
+    /// <param name="samples">At least one.</param>
+    /// <param name="ct">Stops between two batches.</param>
+    /// <exception cref="ArgumentException">There is no sample, one has the wrong size, or one lacks what the metric needs.</exception>
+    public static SmallModelScores Run(SmallModelConfig config, SmallModelRun model, IReadOnlyList<Sample> samples, CancellationToken ct = default)
+    {
+        if (samples.Count == 0)
+            throw new ArgumentException("There is no sample to measure.", nameof(samples));
+        return config switch
+        {
+            CnnClassifierConfig cnn => ClassifierEvaluation.Score(cnn.Labels, samples, FirstOutput(config, model, samples, ct)),
+            _ => throw new UnsupportedModelException($"A {config.Kind} is not measured on samples."),
+        };
+    }
+
+    /// <summary>The first output of every sample, batch by batch, each of the same width.</summary>
+    internal static float[][] FirstOutput(SmallModelConfig config, SmallModelRun model, IReadOnlyList<Sample> samples, CancellationToken ct)
+    {
+        var all = new List<float[]>(samples.Count);
+        foreach (var batch in samples.Chunk(BatchSize))
+        {
+            ct.ThrowIfCancellationRequested();
+            var values = model(SmallModelInputs.Of(config, batch))[0].Values<float>();
+            var width = values.Length / batch.Length;
+            for (var i = 0; i < batch.Length; i++)
+                all.Add(values.Slice(i * width, width).ToArray());
+        }
+        return [.. all];
+    }
+}

@@ -1,0 +1,48 @@
+using LlmOps.Engines.Onnx;
+
+namespace LlmOps.Engines.SmallModels;
+
+/// <summary>Turns samples into the inputs of a small model's graph.</summary>
+public static class SmallModelInputs
+{
+    /// <summary>One batch.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="samples">At least one; each of the model's size.</param>
+    /// <exception cref="ArgumentException">A sample has another size than the model takes.</exception>
+    public static IReadOnlyList<NamedTensor> Of(SmallModelConfig config, IReadOnlyList<Sample> samples) => config switch
+    {
+        CnnClassifierConfig cnn => [Images(CnnGraph.Image, samples, cnn.Width, cnn.Height)],
+        _ => throw new UnsupportedModelException($"A {config.Kind} takes no samples."),
+    };
+
+    /// <summary>Random batches of the model's size, for the comparison of two ways to compute it.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="batch">Rows.</param>
+    /// <param name="random">Source of the values: pixels from 0 to 1, features from N(0, 1).</param>
+    public static IReadOnlyList<NamedTensor> Random(SmallModelConfig config, int batch, Random random) => config switch
+    {
+        CnnClassifierConfig cnn => [NamedTensor.Of(CnnGraph.Image, Uniform(batch * cnn.Width * cnn.Height, random), batch, 1, cnn.Height, cnn.Width)],
+        _ => throw new UnsupportedModelException($"A {config.Kind} has no random inputs here."),
+    };
+
+    internal static NamedTensor Images(string name, IReadOnlyList<Sample> samples, int width, int height)
+    {
+        if (samples.FirstOrDefault(s => s.Width != width || s.Height != height) is { } other)
+            throw new ArgumentException(other.IsImage ? $"A picture has {other.Width} × {other.Height} pixels; the model takes {width} × {height}." : "A row of a table is no picture; the model takes pictures.");
+        return NamedTensor.Of(name, Join(samples), samples.Count, 1, height, width);
+    }
+
+    internal static NamedTensor Features(string name, IReadOnlyList<Sample> samples, int features)
+    {
+        if (samples.FirstOrDefault(s => s.IsImage || s.Values.Length != features) is { } other)
+            throw new ArgumentException(other.IsImage ? "A picture is no row of a table; the model takes features." : $"A row has {other.Values.Length} features; the model takes {features}.");
+        return NamedTensor.Of(name, Join(samples), samples.Count, features);
+    }
+
+    internal static float[] Uniform(int count, Random random) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle())];
+
+    internal static float[] Normal(int count, Random random) =>
+        [.. Enumerable.Range(0, count).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+
+    private static float[] Join(IReadOnlyList<Sample> samples) => [.. samples.SelectMany(s => s.Values)];
+}

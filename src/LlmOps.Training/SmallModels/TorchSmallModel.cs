@@ -1,0 +1,54 @@
+using LlmOps.Engines;
+using LlmOps.Engines.Onnx;
+using LlmOps.Engines.SmallModels;
+using LlmOps.Training.Architectures;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LlmOps.Training.SmallModels;
+
+/// <summary>A small model's checkpoint in libtorch, float32: the reference that exported graphs are compared with.</summary>
+public sealed class TorchSmallModel : IDisposable
+{
+    private readonly FlatParameters parameters;
+
+    private TorchSmallModel(SmallModelConfig config, FlatParameters parameters) => (Config, this.parameters) = (config, parameters);
+
+    /// <summary>Sizes and labels.</summary>
+    public SmallModelConfig Config { get; }
+
+    /// <summary>Loads config.json and model.safetensors.</summary>
+    /// <param name="folder">A checkpoint folder of a small model.</param>
+    /// <param name="threads">Threads; 0 takes what <see cref="TorchRuntime"/> was started with, or the number of processors.</param>
+    /// <exception cref="InvalidModelException">The folder is no small model, is incomplete or contradicts itself.</exception>
+    public static TorchSmallModel Load(string folder, int threads = 0)
+    {
+        SmallModelConfig config = SmallModelConfig.TryRead(folder) ?? throw new InvalidModelException("config.json names no small model.");
+        TorchRuntime.Start(threads == 0 && TorchRuntime.Threads > 0 ? TorchRuntime.Threads : threads);
+        return new TorchSmallModel(config, SmallModelFolder.Load(config, folder));
+    }
+
+    /// <summary>Computes what the exported graph computes, with inputs and outputs of the same names.</summary>
+    /// <exception cref="UnsupportedModelException">The model is not computed by libtorch.</exception>
+    public IReadOnlyList<NamedTensor> Run(IReadOnlyList<NamedTensor> inputs)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return Config switch
+        {
+            CnnClassifierConfig => [Named("logits", new CnnNetwork(name => parameters[name]).Logits(Floats(inputs, "image")))],
+            _ => throw new UnsupportedModelException($"A {Config.Kind} is not computed by libtorch."),
+        };
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => parameters.Dispose();
+
+    internal static Tensor Floats(IReadOnlyList<NamedTensor> inputs, string name)
+    {
+        NamedTensor input = inputs.Single(i => i.Name == name);
+        return tensor(input.Values<float>().ToArray(), [.. input.Shape]);
+    }
+
+    internal static NamedTensor Named(string name, Tensor value) => NamedTensor.Of(name, value.contiguous().data<float>().ToArray(), value.shape);
+}
