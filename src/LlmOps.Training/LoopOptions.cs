@@ -77,7 +77,7 @@ public abstract record LoopOptions
         if (MaxSeconds is double seconds) Check.Above(seconds, 0, nameof(MaxSeconds));
         Check.AtLeast(BatchSize, 1);
         Check.AtLeast(MicroBatch, 0);
-        Check.Within(Optimizer.WeightDecay, 0, 1, nameof(Optimizer.WeightDecay));
+        Optimizer.Validate();
         Check.Above(MaxGradientNorm, 0);
         Check.Within(EmaDecay, 0, 1);
         Check.AtLeast(CheckpointEverySteps, 1);

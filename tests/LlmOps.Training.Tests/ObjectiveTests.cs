@@ -1,8 +1,6 @@
 using LlmOps.Training.Architectures;
 using LlmOps.Training.Batching;
 using LlmOps.Training.Objectives;
-using LlmOps.Training.Optimizers;
-using LlmOps.Training.Schedules;
 using TorchSharp;
 
 namespace LlmOps.Training.Tests;
@@ -37,38 +35,6 @@ public sealed class ObjectiveTests
 
         Assert.Equal(alone.Length, packed.Length);
         for (int i = 0; i < alone.Length; i++) Assert.Equal(alone[i], packed[i], 1e-5f);
-    }
-
-    [Theory]
-    [InlineData(0.0, 0.0)]
-    [InlineData(0.05, 0.5)]
-    [InlineData(0.1, 1.0)]
-    [InlineData(0.55, 0.55)]
-    [InlineData(1.0, 0.1)]
-    public void Schedule_RisesLinearly_ThenFollowsHalfACosine(double progress, double expected)
-        => Assert.Equal(expected, new ScheduleOptions { WarmupFraction = 0.1, FinalFraction = 0.1 }.At(progress), 12);
-
-    [Fact]
-    public void FusedAdamW_EqualsTheLibrarysAdamW()
-    {
-        using var scope = torch.NewDisposeScope();
-        using var parameters = new FlatParameters([new ParameterShape("w", [7, 5], Decays: true)], trainable: true);
-        var random = new Random(5);
-        foreach (ref float value in parameters.ValuesOf("w")) value = random.NextSingle() - 0.5f;
-        var reference = new TorchSharp.Modules.Parameter(parameters["w"].detach().clone());
-        var optimizer = torch.optim.AdamW([reference], lr: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1);
-        var fused = new FusedAdamW(parameters, weightDecay: 0.1);
-
-        for (int step = 1; step <= 5; step++)
-        {
-            float[] gradient = [.. Enumerable.Range(0, 35).Select(_ => random.NextSingle() - 0.5f)];
-            gradient.CopyTo(parameters.Gradients);
-            reference.grad = torch.tensor(gradient, [7, 5]);
-            optimizer.step();
-            fused.Step(step, 0.01, 1);
-        }
-
-        Assert.True((parameters["w"] - reference).abs().max().item<float>() < 1e-6);
     }
 
     [Fact]

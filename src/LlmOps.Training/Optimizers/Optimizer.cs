@@ -7,11 +7,19 @@ public abstract class Optimizer
 {
     /// <summary>The rule of these options.</summary>
     /// <exception cref="ArgumentException">The rule is unknown or a constant is out of range.</exception>
-    public static Optimizer Create(OptimizerOptions options, FlatParameters parameters) => options.Kind switch
+    public static Optimizer Create(OptimizerOptions options, FlatParameters parameters)
     {
-        OptimizerKind.AdamW => new FusedAdamW(parameters, options.WeightDecay, options.Beta1, options.Beta2, options.Epsilon),
-        _ => throw new ArgumentException($"The optimizer {options.Kind} is unknown."),
-    };
+        options.Validate();
+        return options.Kind switch
+        {
+            OptimizerKind.AdamW or OptimizerKind.Adam => new FusedAdam(parameters, options),
+            OptimizerKind.Sgd => new StochasticGradientDescent(parameters, options),
+            OptimizerKind.RmsProp => new RmsProp(parameters, options),
+            OptimizerKind.Adafactor => new Adafactor(parameters, options),
+            OptimizerKind.Lion => new Lion(parameters, options),
+            _ => throw new ArgumentException($"The optimizer {options.Kind} is unknown."),
+        };
+    }
 
     /// <summary>Everything the rule remembers between steps, by name: a checkpoint holds exactly this.</summary>
     public abstract IReadOnlyList<(string Name, float[] Values)> State { get; }

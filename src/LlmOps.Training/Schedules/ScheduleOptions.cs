@@ -44,7 +44,7 @@ public sealed record ScheduleOptions(ScheduleKind Kind = ScheduleKind.Cosine)
     public double Power { get; init; } = 1;
 
     /// <summary>Number of half cosines of <see cref="ScheduleKind.CosineRestarts"/>.</summary>
-    public int Cycles { get; init; } = 1;
+    public int Cycles { get; init; } = 3;
 
     /// <summary>What <see cref="ScheduleKind.Plateau"/> multiplies the learning rate with.</summary>
     public double PlateauFactor { get; init; } = 0.5;

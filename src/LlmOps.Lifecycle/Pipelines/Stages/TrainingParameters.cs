@@ -19,7 +19,7 @@ public abstract record TrainingParameters : StageParameters
     public double Momentum { get; init; }
     [Field("Nesterov's form of sgd's momentum.")]
     public bool Nesterov { get; init; }
-    [Field("Weight decay of matrices: decoupled with adamw and lion, an L2 penalty otherwise.", Min = 0, Max = 0.9999)]
+    [Field("Weight decay of matrices: decoupled with adamw, adafactor and lion, an L2 penalty otherwise.", Min = 0, Max = 0.9999)]
     public double WeightDecay { get; init; }
     [Field("L1 penalty of matrices.", Min = 0, Max = 1)]
     public double L1 { get; init; }
@@ -54,6 +54,8 @@ public abstract record TrainingParameters : StageParameters
     {
         if (Schedule == "inverse-sqrt" && WarmupFraction == 0)
             yield return new("warmup_fraction", "inverse-sqrt needs a warm-up: its end is where the learning rate is at its peak.");
+        if (Nesterov && (Optimizer != "sgd" || Momentum == 0))
+            yield return new("nesterov", "It is a form of sgd's momentum: set optimizer to sgd and momentum above 0.");
         if (ResumeFrom.Length > 0 && !Guid.TryParse(ResumeFrom, out _))
             yield return new("resume_from", $"'{ResumeFrom}' is not the id of a checkpoint. The page of the run that made it lists them.");
         if (MicroBatch > BatchSize)
