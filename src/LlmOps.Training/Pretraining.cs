@@ -63,9 +63,11 @@ public sealed record Pretraining : LoopOptions
             List<List<int[]>[]> steps = [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Epoch(documents, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
             using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true);
             model.Initialize(Seed, InitializerRange);
+            var samples = TextSamples.OfTexts(tokenizer, heldOut.Count > 0 ? heldOut : texts);
             var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Measure(model, [.. DocumentPacking.Pack(held, ContextLength)], train: false, ct)),
+                Samples = () => samples.Of(model),
             };
             TrainingReport report = loop.Run(step => Measure(model, steps[step], train: true, ct), progress, ct);
             tokenizer.Save(targetFolder);

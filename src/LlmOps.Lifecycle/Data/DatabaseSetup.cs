@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -41,7 +42,9 @@ public static class DatabaseSetup
     {
         // The default timeout is how long a writer waits for another one: SQLite has one writer at a time.
         var builder = new SqliteConnectionStringBuilder(connection) { DefaultTimeout = 30, ForeignKeys = true };
-        return options.UseSqlite(builder.ToString(), o => o.MigrationsAssembly(SqliteMigrations));
+        return options.UseSqlite(builder.ToString(), o => o.MigrationsAssembly(SqliteMigrations))
+            // SQLite cannot switch foreign keys off inside a transaction, and changing a column rebuilds its table: the warning says only that, on a person's first start.
+            .ConfigureWarnings(w => w.Ignore(RelationalEventId.NonTransactionalMigrationOperationWarning));
     }
 
     public static DbContextOptionsBuilder UsePostgres(DbContextOptionsBuilder options, string connection) =>
