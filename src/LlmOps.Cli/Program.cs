@@ -15,7 +15,7 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 140;
 var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
 {
-    QuickstartCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
+    QuickstartCommand.Create(), RunCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
     GateCommand.Create(),
     JudgeCommands.Create(),
     ContaminationCommand.Create(),
