@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace LlmOps.Engines.SmallModels;
 
 /// <summary>How an autoencoder's output is compared with the image.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<ReconstructionLoss>))]
 public enum ReconstructionLoss
 {
     /// <summary>Cross-entropy of each pixel, read as the probability that a binary pixel is on.</summary>
@@ -14,7 +17,7 @@ public enum ReconstructionLoss
 /// An autoencoder for square gray images with values from 0 to 1: encoder to a few latent numbers, decoder back to an image. Variational (Kingma and
 /// Welling 2014), the encoder gives mean and log-variance of a Gaussian instead of a point.
 /// </summary>
-public sealed record AutoencoderConfig
+public abstract record AutoencoderConfig : SmallModelConfig
 {
     /// <summary>Pixels per side; a multiple of 4.</summary>
     public int ImageSize { get; init; } = 16;
@@ -29,19 +32,22 @@ public sealed record AutoencoderConfig
     public int Width { get; init; } = 16;
 
     /// <summary>True for a Gaussian code.</summary>
-    public bool Variational { get; init; }
+    [JsonIgnore]
+    public abstract bool Variational { get; }
 
     /// <summary>The loss it was trained with, which its evaluation uses again.</summary>
     public ReconstructionLoss Reconstruction { get; init; }
 
     /// <summary>Pixels of an image.</summary>
+    [JsonIgnore]
     public int Pixels => ImageSize * ImageSize;
 
     /// <summary>Values between the last convolution and the code.</summary>
+    [JsonIgnore]
     public int Flat => 2 * Width * (ImageSize / 4) * (ImageSize / 4);
 
     /// <summary>Names and shapes of all tensors, as PyTorch lays them out: [outputs, inputs] and [outputs, inputs, height, width].</summary>
-    public IReadOnlyList<(string Name, long[] Shape)> Tensors()
+    public override IReadOnlyList<(string Name, long[] Shape)> Tensors()
     {
         var tensors = new List<(string, long[])>();
         void Add(string name, params long[] shape)
@@ -78,12 +84,8 @@ public sealed record AutoencoderConfig
         return tensors;
     }
 
-    /// <summary>Number of weights.</summary>
-    public long ParameterCount => Tensors().Sum(t => t.Shape.Aggregate(1L, (a, b) => a * b));
-
-    /// <summary>Throws when the sizes do not fit together.</summary>
-    /// <exception cref="ArgumentException">A size is out of range.</exception>
-    public void EnsureValid()
+    /// <inheritdoc/>
+    public override void EnsureValid()
     {
         if (ImageSize is < 4 or > 256 || ImageSize % 4 != 0)
             throw new ArgumentException($"ImageSize is {ImageSize}; it must be a multiple of 4, up to 256.");
@@ -92,4 +94,32 @@ public sealed record AutoencoderConfig
         if (Width < 2 || Width > 4096)
             throw new ArgumentException($"Width is {Width}; it must be 2 to 4096.");
     }
+}
+
+/// <summary>An autoencoder whose code is a point.</summary>
+public sealed record PlainAutoencoderConfig : AutoencoderConfig
+{
+    internal const string ModelType = "autoencoder";
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override string Kind => "autoencoder";
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool Variational => false;
+}
+
+/// <summary>An autoencoder whose code is a Gaussian.</summary>
+public sealed record VariationalAutoencoderConfig : AutoencoderConfig
+{
+    internal const string ModelType = "vae";
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override string Kind => "variational autoencoder";
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool Variational => true;
 }

@@ -1,11 +1,19 @@
+using System.Text.Json.Serialization;
+
 namespace LlmOps.Engines.SmallModels;
 
 /// <summary>
 /// A model that predicts the noise in a noisy square gray image (values −1 to 1) at a step: a small U-Net with residual blocks (Ho et al. 2020) at full and half
 /// resolution and a block at a quarter, or, for data without neighbourhoods, a multilayer perceptron. Both learn of the step through a sinusoidal embedding.
 /// </summary>
-public sealed record DiffusionConfig
+public sealed record DiffusionConfig : SmallModelConfig
 {
+    internal const string ModelType = "ddpm";
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override string Kind => "denoising diffusion";
+
     /// <summary>Pixels per side; a multiple of 4 with <see cref="UNet"/>.</summary>
     public int ImageSize { get; init; } = 16;
 
@@ -22,12 +30,15 @@ public sealed record DiffusionConfig
     public string Schedule { get; init; } = "cosine";
 
     /// <summary>Values of one example.</summary>
+    [JsonIgnore]
     public int Pixels => ImageSize * ImageSize;
 
     /// <summary>Width of the sinusoidal embedding; even.</summary>
+    [JsonIgnore]
     public int TimeFeatures => 32;
 
     /// <summary>Width of the embedding after its two layers.</summary>
+    [JsonIgnore]
     public int TimeWidth => 64;
 
     /// <summary>Channels that share mean and variance in a group norm.</summary>
@@ -37,11 +48,12 @@ public sealed record DiffusionConfig
     public const double NormEpsilon = 1e-5;
 
     /// <summary>The residual blocks of the U-Net: name, channels in and out.</summary>
+    [JsonIgnore]
     public IReadOnlyList<(string Name, int In, int Out)> Blocks =>
         [("down0", Width, Width), ("down1", 2 * Width, 2 * Width), ("middle", 2 * Width, 2 * Width), ("up1", 4 * Width, 2 * Width), ("up0", 3 * Width, Width)];
 
     /// <summary>Names and shapes of all tensors, as PyTorch lays them out.</summary>
-    public IReadOnlyList<(string Name, long[] Shape)> Tensors()
+    public override IReadOnlyList<(string Name, long[] Shape)> Tensors()
     {
         var tensors = new List<(string, long[])>();
         void Add(string name, params long[] shape)
@@ -79,9 +91,6 @@ public sealed record DiffusionConfig
         return tensors;
     }
 
-    /// <summary>Number of weights.</summary>
-    public long ParameterCount => Tensors().Sum(t => t.Shape.Aggregate(1L, (a, b) => a * b));
-
     /// <summary>
     /// Sinusoidal embedding of every step [T · <see cref="TimeFeatures"/>] (Vaswani et al. 2017): sines, then cosines, of t / 10000^(i / (half − 1)).
     /// </summary>
@@ -101,9 +110,8 @@ public sealed record DiffusionConfig
     /// <summary>The schedule of this model.</summary>
     public NoiseSchedule Noise() => NoiseSchedule.Named(Schedule, Timesteps);
 
-    /// <summary>Throws when the sizes do not fit together.</summary>
-    /// <exception cref="ArgumentException">A size is out of range.</exception>
-    public void EnsureValid()
+    /// <inheritdoc/>
+    public override void EnsureValid()
     {
         if (ImageSize is < 1 or > 256 || (UNet && ImageSize % 4 != 0))
             throw new ArgumentException($"ImageSize is {ImageSize}; it must be a multiple of 4, up to 256.");

@@ -64,6 +64,18 @@ public sealed class NoiseSchedule
     /// <summary>√(1−ᾱ_t), the factor of the noise in x_t.</summary>
     public double Noise(int t) => Math.Sqrt(1 - alphaBars[t]);
 
+    /// <summary>x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε.</summary>
+    /// <param name="image">x_0.</param>
+    /// <param name="noise">ε, normal.</param>
+    /// <param name="t">Step, from 0.</param>
+    /// <param name="noisy">Receives x_t.</param>
+    public void AddNoise(ReadOnlySpan<float> image, ReadOnlySpan<float> noise, int t, Span<float> noisy)
+    {
+        var (signal, deviation) = ((float)Signal(t), (float)Noise(t));
+        for (int i = 0; i < noisy.Length; i++)
+            noisy[i] = signal * image[i] + deviation * noise[i];
+    }
+
     /// <summary>ᾱ of the step before, 1 before the first.</summary>
     public double AlphaBarBefore(int t) => t == 0 ? 1 : alphaBars[t - 1];
 }

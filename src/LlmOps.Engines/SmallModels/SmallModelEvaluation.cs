@@ -20,6 +20,30 @@ public static class SmallModelMetrics
 
     /// <summary>Mean F1 over the labels; statistics are right, predicted and wanted for each label.</summary>
     public const string MacroF1 = "classes";
+
+    /// <summary>Squared error per pixel of an image that went through the code of an autoencoder.</summary>
+    public const string Reconstruction = "reconstruction";
+
+    /// <summary>The same for the mean of the other images, which needs no model.</summary>
+    public const string ReconstructionBaseline = "reconstruction_baseline";
+
+    /// <summary>Negative evidence bound of a variational autoencoder, bits per pixel.</summary>
+    public const string Bound = "evidence_bound";
+
+    /// <summary>Divergence of the code from its prior, nats per image.</summary>
+    public const string Divergence = "code_divergence";
+
+    /// <summary>Squared error per pixel of the noise that a diffusion predicts, averaged over its steps.</summary>
+    public const string Denoising = "denoising";
+
+    /// <summary>The same for predicting no noise, which needs no model.</summary>
+    public const string DenoisingBaseline = "denoising_baseline";
+
+    /// <summary>Squared maximum mean discrepancy between samples and images (<see cref="KernelDistance"/>).</summary>
+    public const string Distance = "sample_distance";
+
+    /// <summary>The same for images whose pixels are drawn independently of each other.</summary>
+    public const string DistanceBaseline = "sample_distance_baseline";
 }
 
 /// <summary>Scores of held-out samples, row by row, and pictures of them.</summary>
@@ -43,6 +67,8 @@ public static class SmallModelEvaluation
         return config switch
         {
             CnnClassifierConfig cnn => ClassifierEvaluation.Score(cnn.Labels, samples, FirstOutput(config, model, samples, ct)),
+            AutoencoderConfig autoencoder => AutoencoderEvaluation.Score(autoencoder, model, samples, ct),
+            DiffusionConfig diffusion => DiffusionEvaluation.Score(diffusion, model, samples, ct),
             _ => throw new UnsupportedModelException($"A {config.Kind} is not measured on samples."),
         };
     }

@@ -12,6 +12,8 @@ public static class SmallModelInputs
     public static IReadOnlyList<NamedTensor> Of(SmallModelConfig config, IReadOnlyList<Sample> samples) => config switch
     {
         CnnClassifierConfig cnn => [Images(CnnGraph.Image, samples, cnn.Width, cnn.Height)],
+        AutoencoderConfig coder => [Images(AutoencoderGraph.Image, samples, coder.ImageSize, coder.ImageSize), NamedTensor.Of(AutoencoderGraph.Shift, new float[samples.Count * coder.Latent], samples.Count, coder.Latent)],
+        DiffusionConfig diffusion => Noisy(diffusion, samples),
         _ => throw new UnsupportedModelException($"A {config.Kind} takes no samples."),
     };
 
@@ -22,8 +24,28 @@ public static class SmallModelInputs
     public static IReadOnlyList<NamedTensor> Random(SmallModelConfig config, int batch, Random random) => config switch
     {
         CnnClassifierConfig cnn => [NamedTensor.Of(CnnGraph.Image, Uniform(batch * cnn.Width * cnn.Height, random), batch, 1, cnn.Height, cnn.Width)],
+        AutoencoderConfig coder => [NamedTensor.Of(AutoencoderGraph.Image, Uniform(batch * coder.Pixels, random), batch, 1, coder.ImageSize, coder.ImageSize),
+            NamedTensor.Of(AutoencoderGraph.Shift, Normal(batch * coder.Latent, random), batch, coder.Latent)],
+        DiffusionConfig diffusion => [NamedTensor.Of(DiffusionGraph.Sample, Normal(batch * diffusion.Pixels, random), batch, 1, diffusion.ImageSize, diffusion.ImageSize),
+            NamedTensor.Of(DiffusionGraph.Timestep, [.. Enumerable.Range(0, batch).Select(_ => random.NextInt64(diffusion.Timesteps))], batch)],
         _ => throw new UnsupportedModelException($"A {config.Kind} has no random inputs here."),
     };
+
+    // Steps and noise follow from the pixels: the same image is always made noisy in the same way.
+    private static IReadOnlyList<NamedTensor> Noisy(DiffusionConfig config, IReadOnlyList<Sample> samples)
+    {
+        var clean = Images(DiffusionGraph.Sample, samples, config.ImageSize, config.ImageSize);
+        var (schedule, noisy, steps) = (config.Noise(), new float[samples.Count * config.Pixels], new long[samples.Count]);
+        foreach (var (row, sample) in samples.Index())
+        {
+            var random = new CounterRandom(0, -7, sample.Values.Aggregate(17L, (hash, value) => unchecked(hash * 31 + BitConverter.SingleToInt32Bits(value))));
+            var noise = new float[config.Pixels];
+            steps[row] = random.Next(schedule.Steps);
+            random.Gaussian(noise);
+            schedule.AddNoise(DiffusionEvaluation.Signed(sample), noise, (int)steps[row], noisy.AsSpan(row * config.Pixels, config.Pixels));
+        }
+        return [NamedTensor.Of(DiffusionGraph.Sample, noisy, [.. clean.Shape]), NamedTensor.Of(DiffusionGraph.Timestep, steps, samples.Count)];
+    }
 
     internal static NamedTensor Images(string name, IReadOnlyList<Sample> samples, int width, int height)
     {

@@ -34,5 +34,5 @@ internal sealed class AutoencoderNetwork(AutoencoderConfig config, Func<string, 
 
     private Tensor Convolve(Tensor x, string name, long stride) => F.conv2d(x, weights($"{name}.weight"), weights($"{name}.bias"), [stride, stride], [1, 1]);
 
-    private static Tensor Enlarge(Tensor x) => F.interpolate(x, scale_factor: [2.0, 2.0], mode: InterpolationMode.Nearest);
+    private static Tensor Enlarge(Tensor x) => Pixels.Double(x);
 }

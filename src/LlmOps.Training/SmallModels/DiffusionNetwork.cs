@@ -60,5 +60,5 @@ internal sealed class DiffusionNetwork : IDisposable
 
     private Tensor Convolve(Tensor x, string name, long stride = 1) => F.conv2d(x, weights($"{name}.weight"), weights($"{name}.bias"), [stride, stride], [1, 1]);
 
-    private static Tensor Enlarge(Tensor x) => F.interpolate(x, scale_factor: [2.0, 2.0], mode: InterpolationMode.Nearest);
+    private static Tensor Enlarge(Tensor x) => Pixels.Double(x);
 }

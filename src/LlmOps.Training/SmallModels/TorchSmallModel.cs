@@ -37,8 +37,26 @@ public sealed class TorchSmallModel : IDisposable
         return Config switch
         {
             CnnClassifierConfig => [Named("logits", new CnnNetwork(name => parameters[name]).Logits(Floats(inputs, "image")))],
+            AutoencoderConfig coder => Autoencoder(coder, inputs),
+            DiffusionConfig diffusion => Diffusion(diffusion, inputs),
             _ => throw new UnsupportedModelException($"A {Config.Kind} is not computed by libtorch."),
         };
+    }
+
+    private IReadOnlyList<NamedTensor> Autoencoder(AutoencoderConfig config, IReadOnlyList<NamedTensor> inputs)
+    {
+        var network = new AutoencoderNetwork(config, name => parameters[name]);
+        Tensor images = Floats(inputs, "image");
+        var (mean, logVariance) = network.Encode(images.flatten(1));
+        NamedTensor[] outputs = [Named("reconstruction", network.Decode(mean + Floats(inputs, "latent_shift")).sigmoid().view(images.shape)), Named("latent", mean)];
+        return logVariance is null ? outputs : [.. outputs, Named("log_variance", logVariance)];
+    }
+
+    private IReadOnlyList<NamedTensor> Diffusion(DiffusionConfig config, IReadOnlyList<NamedTensor> inputs)
+    {
+        using var network = new DiffusionNetwork(config, name => parameters[name]);
+        Tensor images = Floats(inputs, "sample");
+        return [Named("noise", network.Predict(images.flatten(1), tensor(inputs.Single(i => i.Name == "timestep").Values<long>().ToArray())).view(images.shape))];
     }
 
     /// <inheritdoc/>
