@@ -8,7 +8,7 @@ internal static class QuickstartCommand
     public static Command Create()
     {
         var data = new Option<string?>("--data-folder") { Description = "Folder for the database, artifacts and work; the default is in your home." };
-        var pipeline = new Option<string>("--pipeline") { Description = "A pipeline shipped with the product: quickstart or tiny.", DefaultValueFactory = _ => "quickstart" };
+        var pipeline = new Option<string>("--pipeline") { Description = "A pipeline shipped with the product, for example quickstart, tiny or classifier.", DefaultValueFactory = _ => "quickstart" };
         var command = new Command("quickstart", "Runs the quickstart pipeline from data to deployment. Run again after an interruption, it goes on where it stopped.") { data, pipeline };
         command.SetAction(async (parsed, ct) =>
         {

@@ -33,16 +33,22 @@ internal static class QuickstartReport
 
     private static void PrintVariants(ModelVersion version, List<EvaluationRun> runs, Dictionary<string, GateDecision> decisions)
     {
-        var table = new Table().Border(TableBorder.Rounded).Title($"{version.Key()}: value [[95 % interval]]").AddColumns("Variant", "Definitions\nbits/byte", "Preference\naccuracy", "Exact\nmatch", "Latency ms", "Decode\ntokens/s", "Size MB", "Peak MB", "Verdict");
+        // What was measured decides the columns: a language model has other numbers than a classifier.
+        bool Has(EvaluationTask task) => runs.Any(r => r.Metrics.Any(m => m.Name == task.FullName));
+        var quality = EvaluationTasks.All.Where(t => t.OfMachine != true && t != EvaluationTasks.Size && Has(t) && !(t == EvaluationTasks.Corpus && Has(EvaluationTasks.Definitions))).ToList();
+        var decodes = Has(EvaluationTasks.Decode);
+        var table = new Table().Border(TableBorder.Rounded).Title($"{version.Key()}: value [[95 % interval]]").AddColumns(
+            ["Variant", .. quality.Select(t => $"{t.Name}\n{t.Metric.Replace('_', ' ')}"), "Latency ms", .. decodes ? ["Decode\ntokens/s"] : Array.Empty<string>(), "Size MB", "Peak MB", "Verdict"]);
         foreach (var run in runs)
         {
             var metrics = run.Metrics.ToDictionary(m => m.Name);
             string Cell(EvaluationTask task, double scale = 1, string format = "0.000") => metrics.TryGetValue(task.FullName, out var m)
                 ? string.Create(CultureInfo.InvariantCulture, $"{(m.Value * scale).ToString(format, CultureInfo.InvariantCulture)}\n[grey][[{(m.Low * scale).ToString(format, CultureInfo.InvariantCulture)}, {(m.High * scale).ToString(format, CultureInfo.InvariantCulture)}]][/]") : "–";
-            var size = metrics.TryGetValue(EvaluationTasks.Size.FullName, out var bytes) ? (bytes.Value / 1e6).ToString("0.0", CultureInfo.InvariantCulture) : "–";
+            var size = metrics.TryGetValue(EvaluationTasks.Size.FullName, out var bytes) ? (bytes.Value / 1e6).ToString(bytes.Value < 1e6 ? "0.000" : "0.0", CultureInfo.InvariantCulture) : "–";
             var verdict = decisions.TryGetValue(run.VariantName, out var d) ? (d.Chosen ? $"[green]{d.Verdict}, chosen[/]" : d.Verdict.ToString()) : "–";
-            table.AddRow(run.VariantName, Cell(EvaluationTasks.Definitions), Cell(EvaluationTasks.Preference), Cell(EvaluationTasks.ExactMatch), Cell(EvaluationTasks.Latency, 1, "0"),
-                Cell(EvaluationTasks.Decode, 1, "0"), size, Cell(EvaluationTasks.PeakMemory, 1e-6, "0"), verdict);
+            var quick = metrics.TryGetValue(EvaluationTasks.Latency.FullName, out var latency) && latency.Value < 10;
+            table.AddRow([run.VariantName, .. quality.Select(t => Cell(t)), Cell(EvaluationTasks.Latency, 1, quick ? "0.000" : "0"), .. decodes ? [Cell(EvaluationTasks.Decode, 1, "0")] : Array.Empty<string>(),
+                size, Cell(EvaluationTasks.PeakMemory, 1e-6, "0"), verdict]);
         }
         AnsiConsole.Write(table);
     }

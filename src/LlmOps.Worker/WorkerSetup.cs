@@ -20,6 +20,8 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, PretrainHandler>();
         services.AddSingleton<IJobHandler, AlignHandler>();
         services.AddSingleton<IJobHandler, FineTuneHandler>();
+        services.AddSingleton<IJobHandler, MakeSamplesHandler>();
+        services.AddSingleton<IJobHandler, TrainClassifierHandler>();
         services.AddSingleton<IJobHandler, ExportOnnxHandler>();
         services.AddSingleton<IJobHandler, OptimizeGraphHandler>();
         services.AddSingleton<IJobHandler, QuantizeHandler>();

@@ -42,7 +42,7 @@ public static class Probe
             throw new ArgumentException($"There is no program '{Path.GetFileName(program)}' to measure with.", nameof(request));
         var taken = Enumerable.Range(0, request.Repeats).Select(_ => FreshProcess.Run<ProbeMeasurement>(request.Program, MeasureArgument, json, ct)).ToList();
         double[] All(Func<ProbeMeasurement, double> value) => [.. taken.Select(value)];
-        return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), All(m => m.PrefillTokensPerSecond), [.. taken.Select(m => m.DecodeTokensPerSecond).OfType<double>()],
+        return new(All(m => m.LoadMs), All(m => m.FirstTokenMs), [.. taken.Select(m => m.PrefillTokensPerSecond).Where(rate => rate > 0)], [.. taken.Select(m => m.DecodeTokensPerSecond).OfType<double>()],
             All(m => m.LatencyMs), All(m => m.PeakMemoryBytes), All(m => m.BaselineMemoryBytes));
     }
 

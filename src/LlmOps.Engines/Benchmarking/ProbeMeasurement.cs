@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.SmallModels;
 
 namespace LlmOps.Engines.Benchmarking;
 
@@ -10,6 +11,8 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
 {
     public static ProbeMeasurement Take(ProbeRequest request)
     {
+        if (SmallModelConfig.TryRead(request.Folder) is { } small)
+            return OfSmallModel(request, small);
         var baseline = PeakMemory();
         var clock = Stopwatch.StartNew();
         using var generator = TextGenerator.Load(request.Folder, new SessionSettings(request.Threads, OptimizationLevel: request.OptimizationLevel) { PrefixCacheBytes = 0 });
@@ -23,6 +26,24 @@ internal sealed record ProbeMeasurement(double LoadMs, double FirstTokenMs, doub
         var (cold, _) = Time(generator, prompt, options);
         var (first, all) = Time(generator, prompt, options);
         return new(load, cold, request.PromptTokens / (first / 1000), request.NewTokens == 1 ? null : (request.NewTokens - 1) / ((all - first) / 1000), all, PeakMemory(), baseline);
+    }
+
+    /// <summary>A model that makes no tokens: the first and the following run on one random row; there is no prompt and nothing to decode.</summary>
+    private static ProbeMeasurement OfSmallModel(ProbeRequest request, SmallModelConfig config)
+    {
+        const int warm = 20;
+        var baseline = PeakMemory();
+        var clock = Stopwatch.StartNew();
+        using var session = SmallModelSession.Open(request.Folder, new SessionSettings(request.Threads, OptimizationLevel: request.OptimizationLevel));
+        var load = clock.Elapsed.TotalMilliseconds;
+        var inputs = SmallModelInputs.Random(config, 1, new Random(0));
+        clock.Restart();
+        session.Run(inputs);
+        var first = clock.Elapsed.TotalMilliseconds;
+        clock.Restart();
+        for (var i = 0; i < warm; i++)
+            session.Run(inputs);
+        return new(load, first, 0, null, clock.Elapsed.TotalMilliseconds / warm, PeakMemory(), baseline);
     }
 
     internal static (double FirstMs, double AllMs) Time(TextGenerator generator, int[] prompt, SamplingOptions options)

@@ -86,6 +86,6 @@ internal static class ClassifierEvaluation
             picture.Image(x, y, sample.Values, sample.Width, Zoom);
             picture.Text(x, y + sample.Height * Zoom + 4, $"{Short(wanted)}>{Short(said)}", Rgb.Series[3]);
         }
-        return new($"Mistaken pictures, right label > answer ({shown.Count} of {mistakes.Count})", picture.ToPng());
+        return new($"Mistaken pictures, right label > answer; at most {MostShown}", picture.ToPng());
     }
 }

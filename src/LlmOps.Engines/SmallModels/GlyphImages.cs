@@ -41,6 +41,19 @@ public static class GlyphImages
     /// <param name="seed">Another seed draws other images.</param>
     public static IReadOnlyList<GlyphImage> Make(int count, int seed) => [.. Enumerable.Range(0, count).Select(i => Draw(seed, i))];
 
+    /// <summary>Images with normal noise on every pixel, which makes them harder to read.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="seed">Another seed draws other images and other noise.</param>
+    /// <param name="noise">Standard deviation as a share of white.</param>
+    public static IReadOnlyList<GlyphImage> Make(int count, int seed, double noise) => noise == 0 ? Make(count, seed) : [.. Make(count, seed).Select((image, i) =>
+    {
+        var random = new CounterRandom(seed, 1, i);
+        var pixels = new byte[image.Pixels.Length];
+        for (int p = 0; p < pixels.Length; p++)
+            pixels[p] = (byte)Math.Round(Math.Clamp(image.Pixels[p] + 255 * noise * random.NextGaussian(), 0, 255));
+        return image with { Pixels = pixels };
+    })];
+
     private static GlyphImage Draw(int seed, int index)
     {
         int digit = index % Labels.Count;

@@ -17,6 +17,9 @@ public sealed record Sample(float[] Values, int Width, int Height, string Target
     /// <summary>Whether it is a picture.</summary>
     public bool IsImage => Width > 0;
 
+    /// <summary>The sample in a few words: the size of a picture, the first features of a row.</summary>
+    public string Words => IsImage ? $"picture of {Width} × {Height}" : string.Join(", ", Values.Take(8).Select(v => v.ToString("0.###", CultureInfo.InvariantCulture))) + (Values.Length > 8 ? ", …" : "");
+
     /// <summary>The target as a number.</summary>
     /// <exception cref="ArgumentException">It is none.</exception>
     public double Number => double.TryParse(Target, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number

@@ -1,6 +1,13 @@
 namespace LlmOps.Lifecycle.Datasets;
 
-public enum DatasetKind { Corpus, Instruction, Preference }
+public enum DatasetKind
+{
+    Corpus, Instruction, Preference,
+    /// <summary>Grey pictures, with a label or without.</summary>
+    Image,
+    /// <summary>Rows of numbers with a target, a number or a label.</summary>
+    Table,
+}
 
 public sealed class Dataset
 {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
+using LlmOps.Engines.SmallModels;
 
 namespace LlmOps.Lifecycle.Datasets;
 
@@ -21,6 +22,8 @@ public static class DatasetRows
     {
         DatasetKind.Corpus => ["text"],
         DatasetKind.Instruction => ["prompt", "completion"],
+        DatasetKind.Image => ["pixels", "label"],
+        DatasetKind.Table => ["features", "target"],
         _ => ["prompt", "chosen", "rejected"],
     };
 
@@ -111,6 +114,8 @@ public static class DatasetRows
                 return $"a row is a JSON object, this is {Kind(root.ValueKind)}.";
             if (root.EnumerateObject().FirstOrDefault(p => p.Value.ValueKind == JsonValueKind.String && !IsText(p.Value)) is { Value.ValueKind: JsonValueKind.String } broken)
                 return $"'{broken.Name}' holds half of a surrogate pair, which is no text.";
+            if (kind is DatasetKind.Image or DatasetKind.Table)
+                return SampleProblem(root, kind, out headword);
             foreach (var column in Columns(kind))
             {
                 if (!root.TryGetProperty(column, out var value))
@@ -126,6 +131,24 @@ public static class DatasetRows
             headword = root.TryGetProperty("headword", out var word) && word.ValueKind == JsonValueKind.String && !string.IsNullOrWhiteSpace(word.GetString())
                 ? word.GetString() : root.GetProperty(Columns(kind)[0]).GetString();
             return null;
+        }
+    }
+
+    /// <summary>Read once as training and evaluation will read it; the label or target may be missing.</summary>
+    private static string? SampleProblem(JsonElement root, DatasetKind kind, out string? headword)
+    {
+        var column = Columns(kind)[0];
+        headword = root.TryGetProperty(column, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText() : null;
+        if (headword is null)
+            return $"the column '{column}' is missing. A row of {(kind == DatasetKind.Image ? "pictures" : "a table")} has {string.Join(", ", Columns(kind))}.";
+        try
+        {
+            Sample.Parse(root);
+            return null;
+        }
+        catch (ArgumentException e)
+        {
+            return e.Message;
         }
     }
 

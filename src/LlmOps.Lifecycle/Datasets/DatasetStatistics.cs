@@ -13,7 +13,8 @@ public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths
         {
             using var document = JsonDocument.Parse(row.Json);
             foreach (var (column, values) in lengths)
-                values.Add(document.RootElement.GetProperty(column).GetString()!.Length);
+                if (document.RootElement.TryGetProperty(column, out var text))
+                    values.Add(text.ValueKind == JsonValueKind.String ? text.GetString()!.Length : text.GetRawText().Length);
             if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } name)
                 kinds[name] = kinds.GetValueOrDefault(name) + 1;
         }

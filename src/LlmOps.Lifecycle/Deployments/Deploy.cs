@@ -28,6 +28,8 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
     {
         name = ModelName.Parse(name);
         var served = await db.ModelVersions.GetAsync(VersionKey.Parse(version), ct);
+        if (SmallModels.IsOne(served))
+            throw LlmOpsException.Invalid($"{version} is a small model ({served.Stage}), which no chat can be served from. Deploy a language model, or download the variant's ONNX file and run it where it is needed.");
         if (!await db.ModelVariants.AnyAsync(v => v.VersionId == served.Id && v.Name == variant, ct))
             throw LlmOpsException.NotFound($"Variant of {version}", variant);
         if (!await db.Approvals.AnyAsync(a => a.VersionId == served.Id && a.VariantName == variant && a.State == ApprovalState.Approved, ct))

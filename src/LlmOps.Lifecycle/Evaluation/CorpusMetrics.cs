@@ -17,6 +17,7 @@ internal static class CorpusMetrics
         ["bleu"] = s => Bleu.Score(BleuStatistics.FromVector(s)).Value,
         ["chrf"] = s => Chrf.Score(s),
         ["macro_f1"] = MacroF1,
+        ["r2"] = s => 1 - s[0] / (s[3] - s[2] * s[2] / s[1]), ["rmse"] = s => Math.Sqrt(s[0] / s[1]),
         ["word_perplexity"] = Perplexity, ["byte_perplexity"] = Perplexity, ["perplexity"] = Perplexity,
     };
 

@@ -45,6 +45,11 @@ public static class EvaluationTasks
     public static readonly EvaluationTask Definitions = new("definitions", "bits_per_byte", "bits/byte", false, IsRatio: true);
     public static readonly EvaluationTask Preference = new("preference", "accuracy", "share", true, Proportion: true);
     public static readonly EvaluationTask ExactMatch = new("questions", "exact_match", "share", true, Proportion: true);
+    /// <summary>Small models: pictures and rows of a table whose label is right.</summary>
+    public static readonly EvaluationTask Classification = new("classification", "accuracy", "share", true, Proportion: true);
+    public static readonly EvaluationTask Classes = new("classes", "macro_f1", "F1", true) { CorpusMetric = "macro_f1" };
+    public static readonly EvaluationTask Regression = new("regression", "r2", "R²", true) { CorpusMetric = "r2" };
+    public static readonly EvaluationTask Residuals = new("residuals", "rmse", "target's unit", false) { CorpusMetric = "rmse" };
     public static readonly EvaluationTask Load = new("load", "ms", "ms", false) { OfMachine = true };
     public static readonly EvaluationTask FirstToken = new("first_token", "ms", "ms", false) { OfMachine = true };
     public static readonly EvaluationTask Latency = new("latency", "ms", "ms", false) { OfMachine = true };
@@ -53,7 +58,10 @@ public static class EvaluationTasks
     public static readonly EvaluationTask PeakMemory = new("memory", "peak_bytes", "bytes", false) { OfMachine = true };
     public static readonly EvaluationTask Size = new("size", "bytes", "bytes", false);
 
-    public static IReadOnlyList<EvaluationTask> All { get; } = [Corpus, Definitions, Preference, ExactMatch, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size];
+    public static IReadOnlyList<EvaluationTask> All { get; } =
+    [
+        Corpus, Definitions, Preference, ExactMatch, Classification, Classes, Regression, Residuals, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size,
+    ];
 
     public static EvaluationTask Get(string name) => All.FirstOrDefault(t => t.Name == name)
         ?? throw LlmOpsException.Invalid($"'{name}' is no task. Tasks: {string.Join(", ", All.Select(t => t.Name))}.");

@@ -21,6 +21,8 @@ public sealed record EvaluationDetail(EvaluationRow Row, string SuiteDefinitionJ
     public int? SuiteNumber { get; init; }
     public int Repeat { get; init; }
     public RunFacts Facts { get; init; } = RunFacts.None;
+    /// <summary>What small models show of their held-out rows.</summary>
+    public IReadOnlyList<RunPicture> Pictures { get; init; } = [];
     /// <summary>"Clean", "Contaminated" or "CannotTell", as it was known when the run ended or was compared last; null for runs of before that was asked.</summary>
     public string? Contamination { get; init; }
     /// <summary>A judge had a part in its scores.</summary>
@@ -57,7 +59,7 @@ public sealed class ReadEvaluations(IDbContextFactory<LlmOpsDb> dbs)
         var more = await db.EvaluationRuns.AsNoTracking().Where(r => r.Id == id).Select(r => new { r.Suite!.DefinitionJson, r.DatasetsJson, r.Note, r.JobId, r.Repeat, r.DetailJson, SuiteNumber = db.SuiteVersions.Where(v => v.Id == r.SuiteVersionId).Select(v => (int?)v.Number).FirstOrDefault() }).SingleAsync(ct);
         var place = await db.StageRuns.AsNoTracking().Where(s => s.Id == db.Jobs.Where(j => j.Id == more.JobId).Select(j => j.StageRunId).FirstOrDefault())
             .Select(s => new { s.PipelineRunId, s.Name }).FirstOrDefaultAsync(ct);
-        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat, Facts = RunFacts.Parse(more.DetailJson), Contamination = RunDetail.Contamination(more.DetailJson), Judges = JudgedTasks.Parse(more.DetailJson).Count == 0 ? [] : [.. (await ReadJudgements.OfRunAsync(db, id, ct)).Select(j => $"{j.Task}: {j.Words}")] };
+        return new((await WithMetricsAsync(db, [row], ct))[0], more.DefinitionJson, TextValues(more.DatasetsJson), more.Note, more.JobId, place?.PipelineRunId, place?.Name) { SuiteNumber = more.SuiteNumber, Repeat = more.Repeat, Facts = RunFacts.Parse(more.DetailJson), Pictures = RunPictures.Parse(more.DetailJson), Contamination = RunDetail.Contamination(more.DetailJson), Judges = JudgedTasks.Parse(more.DetailJson).Count == 0 ? [] : [.. (await ReadJudgements.OfRunAsync(db, id, ct)).Select(j => $"{j.Task}: {j.Words}")] };
     }
 
     public async Task<IReadOnlyList<string>> SuitesAsync(CancellationToken ct = default)

@@ -22,6 +22,9 @@ public static class RowKeys
 
     public static string OfPreference(string prompt, string chosen, string rejected) => Of($"{prompt}\n{chosen}\n{rejected}");
 
+    /// <summary>Of a picture or a table's row: what the model sees, whatever its label.</summary>
+    public static string OfSample(JsonElement row) => Of((row.TryGetProperty("pixels", out var seen) || row.TryGetProperty("features", out seen) ? seen : row).GetRawText());
+
     /// <summary>Every key under which a run may have stored the row: that of a suite, and that of the built-in tasks.</summary>
     internal static IReadOnlyList<string> All(DatasetKind kind, JsonElement row)
     {
@@ -30,6 +33,7 @@ public static class RowKeys
         {
             DatasetKind.Corpus => OfText(Field("text")),
             DatasetKind.Instruction => OfInstruction(Field("prompt"), Field("completion")),
+            DatasetKind.Image or DatasetKind.Table => OfSample(row),
             _ => OfPreference(Field("prompt"), Field("chosen"), Field("rejected")),
         }];
     }

@@ -1,5 +1,6 @@
 using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.SmallModels;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
@@ -16,7 +17,11 @@ public sealed record ModelForm(string Name, string Folder, long SizeBytes)
 
     public bool IsCheckpoint => Name == Checkpoint;
 
-    public ICausalModel Load() => IsCheckpoint ? CheckpointModel.Load(Folder) : OnnxCausalModel.Load(Folder);
+    /// <summary>What it is when it is no language model of the transformer kind.</summary>
+    public SmallModelConfig? Small => SmallModelConfig.TryRead(Folder);
+
+    public ICausalModel Load() => Small is { } small ? throw LlmOpsException.Invalid($"This is a {small.Kind}: it reads no texts. Measure it with an evaluate stage and a dataset in samples.")
+        : IsCheckpoint ? CheckpointModel.Load(Folder) : OnnxCausalModel.Load(Folder);
 
     public static async Task<List<ModelForm>> FindAsync(LlmOpsDb db, ArtifactStore artifacts, ModelVersion version, IReadOnlyList<string> names, CancellationToken ct)
     {

@@ -32,12 +32,12 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         await using var db = await job.OpenDbAsync(ct);
         var version = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
         var forms = await ModelForm.FindAsync(db, artifacts, version, p.Variants, ct);
-        var rows = await RowsAsync(db, p, ct);
+        var (rows, samples) = await RowsAsync(db, p, ct);
         var done = new List<Guid>();
         foreach (var form in forms)
         {
-            var run = await EnsureRunAsync(job, version, form, p, rows, ct);
-            await MeasureAsync(job, run, form, rows, p, done.Count, forms.Count, ct);
+            var run = await EnsureRunAsync(job, version, form, p, rows.Count + samples.Count, ct);
+            await MeasureAsync(job, run, form, rows, samples, p, done.Count, forms.Count, ct);
             done.Add(run.Id);
         }
         var statements = await contamination.OfRunsAsync(done, job.Report, ct);
@@ -50,16 +50,17 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         await hints.ChangedAsync(Areas.Evaluation, Guid.Empty);
     }
 
-    private async Task<HeldOutRows> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
+    private async Task<(HeldOutRows Rows, IReadOnlyList<KeyedSample> Samples)> RowsAsync(LlmOpsDb db, EvaluateParameters p, CancellationToken ct)
     {
         async Task<List<T>> Load<T>(string key) => key.Length == 0 ? [] : await files.HeldOutAsync<T>(await db.DatasetVersions.GetAsync(key, ct), ct);
         var rows = HeldOutRows.Of(await Load<CorpusText>(p.Corpus), await Load<PromptCompletion>(p.Instructions), await Load<PreferenceExample>(p.Preferences), p.MaxRows);
-        if (rows.IsEmpty && p.ProbeRepeats == 0)
+        IReadOnlyList<KeyedSample> samples = p.Samples.Length == 0 ? [] : await files.MeasuredSamplesAsync(await db.DatasetVersions.GetAsync(p.Samples, ct), p.MaxRows, ct);
+        if (rows.IsEmpty && samples.Count == 0 && p.ProbeRepeats == 0)
             throw LlmOpsException.Invalid("There is nothing to measure: name a dataset, or set probe_repeats above 0.");
-        return rows;
+        return (rows, samples);
     }
 
-    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, ModelForm form, EvaluateParameters p, HeldOutRows rows, CancellationToken ct)
+    private static async Task<EvaluationRun> EnsureRunAsync(JobContext job, ModelVersion version, ModelForm form, EvaluateParameters p, int rows, CancellationToken ct)
     {
         EvaluationRun? run = null;
         await job.SaveAsync(async db =>
@@ -73,13 +74,13 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             db.EvaluationRuns.Add(run = new EvaluationRun
             {
                 SuiteId = suite.Id, VersionId = version.Id, VariantName = form.Name, State = JobState.Running, JobId = job.JobId, StartedAt = job.Time.GetUtcNow(), CreatedBy = job.Actor.Name,
-                DatasetsJson = Json.Write(new { p.Corpus, p.Instructions, p.Preferences, rows = rows.Count, p.MaxRows }),
+                DatasetsJson = Json.Write(new { p.Corpus, p.Instructions, p.Preferences, p.Samples, rows, p.MaxRows }),
             });
         }, ct);
         return run!;
     }
 
-    private static async Task MeasureAsync(JobContext job, EvaluationRun run, ModelForm form, HeldOutRows rows, EvaluateParameters p, int index, int count, CancellationToken ct)
+    private async Task MeasureAsync(JobContext job, EvaluationRun run, ModelForm form, HeldOutRows rows, IReadOnlyList<KeyedSample> samples, EvaluateParameters p, int index, int count, CancellationToken ct)
     {
         HashSet<string> stored;
         await using (var db = await job.OpenDbAsync(ct))
@@ -92,8 +93,15 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             await job.SaveAsync(db => { db.RowScores.AddRange(scored); return Task.CompletedTask; }, ct);
         }
 
-        using (var model = form.Load())
+        if (form.Small is { } small)
         {
+            job.Report((double)index / count, $"{form.Name}: {samples.Count} samples");
+            if (samples.Count > 0 && !stored.Overlaps(SmallModelRows.Tasks))
+                await new EvaluationPictures(artifacts).SaveAsync(job, run, await Task.Run(() => SmallModelRows.Measure(form, run.Id, samples, ct), ct), ct);
+        }
+        else
+        {
+            using var model = form.Load();
             var tokenizer = Tokenizer.Load(form.Folder);
             var tasks = new RowTasks(model, tokenizer, PromptFormat.Load(form.Folder, tokenizer), run.Id);
             var steps = tasks.All(rows).ToList();

@@ -1,4 +1,5 @@
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.SmallModels;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
@@ -6,6 +7,7 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Training.SmallModels;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Worker.Handlers;
@@ -24,16 +26,22 @@ public sealed class ExportOnnxHandler(ArtifactStore artifacts, Hints hints) : IJ
         var version = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
         var checkpoint = await artifacts.FolderAsync(version.ArtifactDigest, ct);
         var target = Path.Combine(job.WorkFolder, "onnx");
+        var small = SmallModelConfig.TryRead(checkpoint);
         job.Report(0.05, "writing the graph and its weights");
-        var exported = await Task.Run(() => new DecoderExport(Enum.Parse<GraphForm>(p.Form, ignoreCase: true)).Run(checkpoint, target, null, ct), ct);
+        var exported = await Task.Run(() => small is null ? new DecoderExport(Enum.Parse<GraphForm>(p.Form, ignoreCase: true)).Run(checkpoint, target, null, ct) : SmallModelExport.Run(checkpoint, target), ct);
         job.Log($"{exported.Nodes} nodes, {exported.Parameters:N0} parameters, {exported.TargetBytes:N0} bytes in {exported.Seconds:0.0} s.");
         job.Report(0.4, "comparing with the checkpoint");
         var parity = await Task.Run(() =>
         {
+            if (small is not null)
+            {
+                using var computed = TorchSmallModel.Load(checkpoint);
+                return new SmallModelParity().Run(computed.Run, target, 0, ct);
+            }
             using var reference = CheckpointModel.Load(checkpoint);
             return new ParityCheck { Prompts = p.GreedyPrompts, GreedyTokens = p.GreedyTokens }.Run(reference, target, checkpoint, 0, ct);
         }, ct);
-        job.Log($"Parity {(parity.Passed ? "passed" : "failed")}: largest logit difference {parity.MaxAbsDifference:0.0e0}, argmax agreement {parity.ArgmaxAgreement:P2}, greedy continuations equal {parity.GreedyEqual} of {parity.GreedyPrompts}.");
+        job.Log($"Parity {(parity.Passed ? "passed" : "failed")}: largest logit difference {parity.MaxAbsDifference:0.0e0}, argmax agreement {parity.ArgmaxAgreement:P2}{(small is null ? $", greedy continuations equal {parity.GreedyEqual} of {parity.GreedyPrompts}" : "")}.");
         if (!parity.Passed)
         {
             await job.RefuseAsync(kept => StoreParityAsync(kept, version.Id, parity, ct),

@@ -21,6 +21,8 @@ public sealed class ImportDataHandler(ImportDataset import, PipelineFolders fold
             ("corpus", DatasetKind.Corpus, parameters.CorpusFile),
             ("instructions", DatasetKind.Instruction, parameters.InstructionsFile),
             ("preferences", DatasetKind.Preference, parameters.PreferencesFile),
+            ("images", DatasetKind.Image, parameters.ImagesFile),
+            ("table", DatasetKind.Table, parameters.TableFile),
         ];
         var prepared = new List<(string Output, PreparedDataset Dataset)>();
         foreach (var (output, kind, file) in wanted.Where(w => w.File.Length > 0))
@@ -37,7 +39,7 @@ public sealed class ImportDataHandler(ImportDataset import, PipelineFolders fold
             job.Report((double)prepared.Count / wanted.Length, dataset.Name);
         }
         if (prepared.Count == 0)
-            throw LlmOpsException.Invalid("All three file parameters are empty: there is nothing to import.");
+            throw LlmOpsException.Invalid("All file parameters are empty: there is nothing to import.");
         // All datasets of the stage appear together or not at all.
         await job.CompleteAsync(async db =>
         {

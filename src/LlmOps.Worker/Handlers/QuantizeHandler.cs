@@ -1,5 +1,6 @@
 using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Quantization;
+using LlmOps.Engines.SmallModels;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
@@ -19,11 +20,13 @@ public sealed class QuantizeHandler(ArtifactStore artifacts, DatasetFiles files,
         var p = job.Spec<StageSpec>().Parameters<QuantizeParameters>();
         await using var db = await job.OpenDbAsync(ct);
         var (version, _, source) = await db.OpenVariantAsync(artifacts, p.Version, p.Variant, ct);
-        var texts = p.Calibration.Length == 0 ? null : await CalibrationTexts.LoadAsync(db, files, p.Calibration, source, p.CalibrationRows, p.ComparisonRows, ct);
+        var small = SmallModelConfig.TryRead(source);
+        var samples = small is null ? null : await CalibrationSamples.LoadAsync(db, files, p, small, ct);
+        var texts = p.Calibration.Length == 0 || small is not null ? null : await CalibrationTexts.LoadAsync(db, files, p.Calibration, source, p.CalibrationRows, p.ComparisonRows, ct);
         var made = new List<NewVariant>();
         foreach (var method in p.Methods.Select(QuantizationMethod.Get))
         {
-            var pass = Pass(method.Name, p);
+            var pass = samples?.Fit(Pass(method.Name, p)) ?? Pass(method.Name, p);
             if (texts is not null)
                 pass = pass.WithCalibration(source, texts.Tokens);
             var target = Path.Combine(job.WorkFolder, method.Name);

@@ -25,6 +25,15 @@ public abstract class DeploymentTests(DatabaseProvider provider) : ProductTests(
         string.Join(" ", await ReadAsync(db => db.Revisions.OrderBy(r => r.Number).Select(r => r.Number + ":" + r.TrafficPercent).ToListAsync()));
 
     [Fact]
+    public async Task ASmallModel_IsRefusedWithASentenceThatSaysWhatItIs()
+    {
+        var version = await ApprovedAsync();
+        await ReadAsync(db => db.ModelVersions.Where(v => v.Id == version.Id).ExecuteUpdateAsync(s => s.SetProperty(v => v.Stage, "classifier")));
+        var message = await RefusedAsync(ErrorCode.InvalidParameterValue, () => DeployAsync(version));
+        Assert.Contains("small model (classifier)", message);
+    }
+
+    [Fact]
     public async Task OnlyWhatWasApproved_CanBeDeployed()
     {
         var version = await ApprovedAsync();

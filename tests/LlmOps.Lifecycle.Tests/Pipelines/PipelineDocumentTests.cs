@@ -8,6 +8,9 @@ public sealed class PipelineDocumentTests
 {
     private const string Import = "  - { name: data, kind: import-data, with: { source: data, name: facts } }\n";
 
+    // Each has a pipeline of its own.
+    private static readonly string[] SmallModelKinds = ["make-samples", "train-classifier"];
+
     private static string Stages(string stages) => "name: test\nstages:\n" + stages;
 
     private static FieldProblem OneProblem(string yaml)
@@ -24,8 +27,18 @@ public sealed class PipelineDocumentTests
     {
         var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", folder, file)));
         // A checkpoint of somebody else's is not shipped, not every pipeline searches or compares two runs, and suites and judges are saved before they are used.
-        string[] elsewhere = ["import-checkpoint", "search-variant", "compare-runs", "evaluate-suite", "check-contamination", "calibrate-judge"];
+        string[] elsewhere = ["import-checkpoint", "search-variant", "compare-runs", "evaluate-suite", "check-contamination", "calibrate-judge", .. SmallModelKinds];
         Assert.Empty(StageKinds.All.Select(k => k.Name).Except(elsewhere).Except(document.Stages.Select(s => s.Kind.Name)));
+    }
+
+    [Theory]
+    [InlineData("classifier")]
+    public void PipelinesOfSmallModels_CanBeUsed(string name)
+    {
+        var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", name, $"{name}.yaml")));
+        Assert.Equal(name, document.Name);
+        Assert.NotEmpty(document.Stages.Select(s => s.Kind.Name).Intersect(SmallModelKinds));
+        Assert.Empty(new[] { "export-onnx", "evaluate", "gate" }.Except(document.Stages.Select(s => s.Kind.Name)));
     }
 
     [Theory]

@@ -38,6 +38,8 @@ public sealed record EvaluateParameters : StageParameters
     public string Instructions { get; init; } = "";
     [Field("Preference pairs whose held-out rows give preference accuracy; empty for none.", Reference = true)]
     public string Preferences { get; init; } = "";
+    [Field("For a small model: pictures or rows of a table whose held-out part is measured; empty for none.", Reference = true)]
+    public string Samples { get; init; } = "";
     [Field("Most rows of each task.", Unit = "rows", Min = 10, Max = 1_000_000)]
     public int MaxRows { get; init; } = 400;
     [Field("Fresh processes that measure latency, speed and memory of each variant; 0 for none.", Min = 0, Max = 50)]

@@ -11,12 +11,14 @@ public static class StageKinds
 {
     public static IReadOnlyList<StageKind> All { get; } =
     [
-        new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
+        new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences", "images", "table"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
         new("import-checkpoint", "data", typeof(ImportCheckpointParameters), ["version"], "Checks a Hugging Face checkpoint whole and registers it as a version."),
         new("train-tokenizer", "data", typeof(TrainTokenizerParameters), ["tokenizer"], "Learns a byte-level BPE vocabulary from a corpus."),
+        new("make-samples", "data", typeof(MakeSamplesParameters), ["samples"], "Draws pictures or points by a recipe and a seed, so that small models have something to learn from without a file."),
         new("pretrain", "train", typeof(PretrainParameters), ["version"], "Trains a Llama-shaped causal language model from scratch."),
         new("align", "train", typeof(AlignParameters), ["version"], "Direct preference optimisation on chosen and rejected answers."),
         new("fine-tune", "train", typeof(FineTuneParameters), ["version"], "Supervised fine-tuning on completions, with LoRA merged at the end."),
+        new("train-classifier", "train", typeof(TrainClassifierParameters), ["version"], "Trains a small convolutional classifier of pictures."),
         new("export-onnx", "optimise", typeof(ExportOnnxParameters), ["version", "variant"], "Builds the ONNX decoder with KV cache and proves that it computes what the checkpoint computes."),
         new("optimize-graph", "optimise", typeof(OptimizeGraphParameters), ["version", "variant"], "ONNX Runtime's offline graph optimisation, with start-up measured before and after."),
         new("quantize", "optimise", typeof(QuantizeParameters), ["version", "variants"], "Makes smaller variants: 8, 4 and 2 bits, 16-bit floats, with or without a look at the activations."),

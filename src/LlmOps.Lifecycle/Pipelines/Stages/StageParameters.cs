@@ -17,6 +17,10 @@ public sealed record ImportDataParameters : StageParameters
     public string InstructionsFile { get; init; } = "instructions.jsonl";
     [Field("JSONL file of preference pairs; empty for none.")]
     public string PreferencesFile { get; init; } = "preferences.jsonl";
+    [Field("JSONL file of grey pictures ({\"pixels\": base64 of a PNG file or of a square of grey bytes, \"label\"}); empty for none.")]
+    public string ImagesFile { get; init; } = "";
+    [Field("JSONL file of rows of numbers ({\"features\": [numbers], \"target\"}); empty for none.")]
+    public string TableFile { get; init; } = "";
     [Field("Name prefix of the datasets that are made.", Required = true)]
     public string Name { get; init; } = "";
     [Field("What to do with a row that cannot be read: refuse the whole import, or set the row aside and count it.", Allowed = ["refuse", "quarantine"])]

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Evaluation;
 using LlmOps.Lifecycle.Promotion;
 
@@ -36,6 +37,13 @@ public static class EvaluationsApi
         evaluations.MapGet("/{id:guid}/tasks", (Guid id, ReadRowScores read, CancellationToken ct) => read.TasksAsync(id, ct)).WithSummary("What was measured, and on how many rows.");
         evaluations.MapGet("/{id:guid}/rows", (Guid id, string task, string? slice, string? outcome, [AsParameters] ListParameters list, ReadRowScores read, CancellationToken ct) =>
             read.ListAsync(id, new(task, list.Q, slice, outcome), list.From, list.Most, ct)).WithSummary("Row scores of a task, the worst first.");
+        evaluations.MapGet("/{id:guid}/pictures/{number:int}", async (Guid id, int number, ReadEvaluations read, ArtifactStore artifacts, HttpResponse response, CancellationToken ct) =>
+        {
+            var digest = (await read.GetAsync(id, ct)).Pictures.ElementAtOrDefault(number)?.Digest ?? throw LlmOpsException.NotFound("Picture", number);
+            // What a run showed never changes.
+            response.Headers.CacheControl = "private, max-age=86400, immutable";
+            return Results.Stream(artifacts.OpenFile((await artifacts.ManifestAsync(digest, ct)).Files.Single()), "image/png");
+        }).WithSummary("One picture of a small model's evaluation as PNG; the run lists them, counted from 0.");
         evaluations.MapGet("/compare", async (Guid a, Guid b, ReadEvaluations read, CompareRuns compare, ReadNoise noise, CancellationToken ct) => await ComparisonAnswer.OfAsync(await compare.CompareAsync(a, b, ct: ct), read, noise, ct))
             .WithSummary("Two runs, paired on the rows both have.");
         evaluations.MapGet("/compare/rows", (Guid a, Guid b, string task, string? filter, [AsParameters] ListParameters list, CompareRuns compare, CancellationToken ct) =>

@@ -9,7 +9,7 @@ namespace LlmOps.Web.Components.Pages.Evaluations;
 
 public sealed partial class EvaluationPage
 {
-    private static readonly EvaluationTask[] Key = [EvaluationTasks.Definitions, EvaluationTasks.Preference, EvaluationTasks.Decode, EvaluationTasks.Size];
+    private static readonly EvaluationTask[] Key = [EvaluationTasks.Definitions, EvaluationTasks.Preference, EvaluationTasks.Classification, EvaluationTasks.Classes, EvaluationTasks.Regression, EvaluationTasks.Residuals, EvaluationTasks.Decode, EvaluationTasks.Size];
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private EvaluationDetail? detail;
     private IReadOnlyList<ScoredTask> tasks = [];
