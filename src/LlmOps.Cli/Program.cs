@@ -18,6 +18,7 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     QuickstartCommand.Create(), RunCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
     GateCommand.Create(),
     JudgeCommands.Create(),
+    SweepCommands.Create(),
     ContaminationCommand.Create(),
     AuditCommand.Create(),
     VerifyCommand.Create(), AttestCommands.Attest(), AttestCommands.Keys(),

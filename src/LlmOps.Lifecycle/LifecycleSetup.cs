@@ -17,6 +17,7 @@ using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
+using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using Microsoft.EntityFrameworkCore;
@@ -115,6 +116,11 @@ public static class LifecycleSetup
         services.AddSingleton<ReadCurves>();
         services.AddSingleton<ReadOverview>();
         services.AddSingleton<SearchEverything>();
+
+        services.AddSingleton<StartSweep>();
+        services.AddSingleton<AdvanceSweeps>();
+        services.AddSingleton<StopSweep>();
+        services.AddSingleton<ReadSweeps>();
 
         services.AddScheduling(configuration);
         return services;

@@ -6,6 +6,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Training;
 using Microsoft.EntityFrameworkCore;
@@ -14,7 +15,7 @@ using Microsoft.Extensions.Logging;
 namespace LlmOps.Worker;
 
 /// <summary>Runs one claimed job from its lease to its end. Shared by all kinds.</summary>
-public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advance, IEnumerable<IJobHandler> handlers, IDbContextFactory<LlmOpsDb> dbs,
+public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, IEnumerable<IJobHandler> handlers, IDbContextFactory<LlmOpsDb> dbs,
     Hints hints, LiveChanges changes, WorkerSettings settings, TimeProvider time, ILogger<JobRunner> log)
 {
     private enum Stop { None, Shutdown, Cancelled, Paused, LeaseLost }
@@ -144,7 +145,11 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
             if (!keepFolder && Directory.Exists(context.WorkFolder))
                 Directory.Delete(context.WorkFolder, recursive: true);
             if (context.Job.StageRunId is { } stage)
-                await advance.AdvanceAsync(await db.StageRuns.Where(s => s.Id == stage).Select(s => s.PipelineRunId).SingleAsync());
+            {
+                var run = await db.StageRuns.Where(s => s.Id == stage).Select(s => s.PipelineRunId).SingleAsync();
+                await advance.AdvanceAsync(run);
+                await sweeps.AfterStageAsync(run);
+            }
         }
         await hints.ChangedAsync(Areas.Job, context.JobId);
         await hints.ChangedAsync(Areas.Pipeline, Guid.Empty);

@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Sweeps;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace LlmOps.Worker;
 
 /// <summary>Claims jobs while there are free slots. Hints make it look sooner; without them it looks once in a poll interval.</summary>
-public sealed class WorkerLoop(JobRunner runner, JobTransitions transitions, AdvancePipelines advance, IDbContextFactory<LlmOpsDb> dbs, LiveChanges changes,
+public sealed class WorkerLoop(JobRunner runner, JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, IDbContextFactory<LlmOpsDb> dbs, LiveChanges changes,
     Hints hints, WorkerSettings settings, TimeProvider time, ILogger<WorkerLoop> log) : BackgroundService
 {
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(10);
@@ -95,6 +96,7 @@ public sealed class WorkerLoop(JobRunner runner, JobTransitions transitions, Adv
         await db.Workers.Where(w => w.Id == nodeId).ExecuteUpdateAsync(s => s.SetProperty(w => w.HeartbeatAt, now), ct);
         await transitions.SweepStaleLeasesAsync(ct);
         await advance.AdvanceAllAsync(ct);
+        await sweeps.AdvanceAllAsync(ct);
         await hints.ChangedAsync(Areas.Worker, nodeId);
     }
 

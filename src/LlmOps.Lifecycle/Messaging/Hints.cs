@@ -73,6 +73,7 @@ public static class Areas
     public const string Worker = "worker";
     public const string Trace = "trace";
     public const string Schedule = "schedule";
+    public const string Sweep = "sweep";
 }
 
 /// <summary>The hints that reached this process. Pages subscribe and re-read; they never trust a hint's content.</summary>

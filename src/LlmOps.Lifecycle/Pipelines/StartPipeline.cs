@@ -49,13 +49,17 @@ public sealed class StartPipeline(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
     }
 
     /// <summary>Adds a run of the definition to what the caller saves: a schedule claims its due time in the same transaction.</summary>
-    internal static async Task<PipelineRun> PrepareAsync(LlmOpsDb db, PipelineDefinition definition, Actor actor, DateTimeOffset now, CancellationToken ct)
+    internal static Task<PipelineRun> PrepareAsync(LlmOpsDb db, PipelineDefinition definition, Actor actor, DateTimeOffset now, CancellationToken ct) =>
+        PrepareAsync(db, definition, definition.Yaml, actor, now, ct);
+
+    /// <param name="yaml">What this run does, when it is not what the definition says: a trial of a sweep has parameters of its own.</param>
+    internal static async Task<PipelineRun> PrepareAsync(LlmOpsDb db, PipelineDefinition definition, string yaml, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
-        var document = PipelineDocument.Parse(definition.Yaml);
+        var document = PipelineDocument.Parse(yaml);
         var number = await db.PipelineRuns.Where(r => r.DefinitionId == definition.Id).MaxAsync(r => (int?)r.Number, ct) ?? 0;
         var run = new PipelineRun
         {
-            DefinitionId = definition.Id, Name = document.Name, Number = number + 1, Yaml = definition.Yaml, Folder = definition.Folder,
+            DefinitionId = definition.Id, Name = document.Name, Number = number + 1, Yaml = yaml, Folder = definition.Folder,
             State = PipelineState.Running, CreatedById = actor.Id, CreatedBy = actor.Name, CreatedAt = now,
             Stages = [.. document.Stages.Select((s, i) => new StageRun
             {

@@ -8,6 +8,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Scheduling;
+using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Hosting;
@@ -17,12 +18,13 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
         await transitions.SweepStaleLeasesAsync(ct);
         await advance.AdvanceAllAsync(ct);
+        await sweeps.AdvanceAllAsync(ct);
         await settle.SettleAsync(ct);
     }
 

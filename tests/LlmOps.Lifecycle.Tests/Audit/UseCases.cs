@@ -7,6 +7,8 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Scheduling;
+using LlmOps.Lifecycle.Sweeps;
+using LlmOps.Lifecycle.Tests.Sweeps;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Promotion.Attestations;
@@ -108,6 +110,16 @@ internal static class UseCases
         {
             var job = await p.QueueAsync();
             return a => p.Get<CancelJobUseCase>().CancelAsync(job.Id, a);
+        }),
+        ["start a sweep"] = new("StartSweep.StartAsync", "start sweep", Alice, async p =>
+        {
+            await p.Get<StartPipeline>().DefineAsync(SweepDocumentTests.Pipeline, "", p.Alice);
+            return a => p.Get<StartSweep>().StartAsync(SweepDocumentTests.Sweep(), a);
+        }),
+        ["stop a sweep"] = new("StopSweep.StopAsync", "stop sweep", Alice, async p =>
+        {
+            var sweep = await SweepRunTests.StartAsync(p, SweepDocumentTests.Sweep());
+            return a => p.Get<StopSweep>().StopAsync(sweep.Name, a);
         }),
         ["create a schedule"] = new("ManageSchedules.CreateAsync", "create schedule", Alice, async p =>
         {

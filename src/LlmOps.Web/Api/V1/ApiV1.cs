@@ -15,6 +15,7 @@ public static class ApiV1
         v1.MapDatasets();
         v1.MapTracking();
         v1.MapPipelines();
+        v1.MapSweeps();
         v1.MapSchedules();
         v1.MapEvaluations();
         v1.MapSuites();
