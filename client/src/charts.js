@@ -17,7 +17,6 @@ function theme(host) {
     categoryAxis: { ...axis, splitLine: { show: false } }, valueAxis: axis, logAxis: axis, timeAxis: axis,
     legend: { textStyle: label, icon: 'roundRect', itemWidth: 12, itemHeight: 4 },
     tooltip: { backgroundColor: surface, borderColor: line, textStyle: { color: text, fontFamily, fontSize: 12 } },
-    parallel: { axisLine: { lineStyle: { color: line } }, axisLabel: label, axisName: label },
     visualMap: { textStyle: label },
   };
 }
@@ -35,6 +34,19 @@ function withTones(host, option) {
         return { type: 'group', children: [line(x, low, x, high), line(x - 4, low, x + 4, low), line(x - 4, high, x + 4, high)] };
       },
     });
+  }
+  return option;
+}
+
+/** Parallel coordinates: axes as everywhere else, and lines from the accent (`strong` says at which end) to the colour of secondary text. */
+function withParallel(host, option) {
+  if (!option.parallel) return option;
+  const [muted, line] = [token(host, '--text-2'), token(host, '--line-strong')], label = { color: muted, fontFamily: token(host, '--font-text'), fontSize: 12 };
+  option.parallel.parallelAxisDefault = { axisLine: { lineStyle: { color: line, width: 1 } }, axisTick: { lineStyle: { color: line } }, minorTick: { show: false }, splitLine: { show: false }, axisLabel: label, nameTextStyle: label, nameGap: 16, areaSelectStyle: { width: 16, opacity: .2 } };
+  const { strong, ...map } = option.visualMap ?? {};
+  if (strong) {
+    const ends = [series(host)[0], muted];
+    option.visualMap = { ...map, inRange: { color: strong === 'low' ? ends : ends.reverse() } };
   }
   return option;
 }
@@ -58,7 +70,7 @@ export function create(host, json, dotnet) {
   const make = () => {
     chart?.dispose();
     chart = echarts.init(host, theme(host));
-    chart.setOption({ animationDuration: 150, aria: { enabled: true }, ...withTones(host, withForest(JSON.parse(option))) });
+    chart.setOption({ animationDuration: 150, aria: { enabled: true }, ...withParallel(host, withTones(host, withForest(JSON.parse(option)))) });
     if (dotnet) chart.on('click', event => dotnet.invokeMethodAsync('OnPointClick', event.seriesName ?? '', event.dataIndex ?? -1));
   };
   make();
@@ -66,7 +78,7 @@ export function create(host, json, dotnet) {
   resize.observe(host);
   const stop = onThemeChange(make);
   return {
-    set(next) { option = next; chart.setOption({ aria: { enabled: true }, ...withTones(host, withForest(JSON.parse(next))) }, true); },
+    set(next) { option = next; chart.setOption({ aria: { enabled: true }, ...withParallel(host, withTones(host, withForest(JSON.parse(next)))) }, true); },
     png(name) { fetch(chart.getDataURL({ pixelRatio: 2, backgroundColor: token(host, '--surface') })).then(r => r.blob()).then(blob => save(name, blob)); },
     dispose() { stop(); resize.disconnect(); chart.dispose(); },
   };

@@ -67,7 +67,7 @@ public sealed partial record SweepDocument(string Name, string Description, stri
         var written = reader.Node("space") switch
         {
             YamlMappingNode map => (JsonObject)YamlReader.Json(map)!,
-            null => [],
+            null or YamlScalarNode { Value: null or "" } => [],
             _ => null,
         };
         reader.Unknown("a sweep");

@@ -26,7 +26,7 @@ public static class SearchSpaceCheck
             if (!fields.TryGetValue(name, out var field))
                 problems.Add(new(path, $"{kind.Name} has no parameter '{name}'. Allowed: {string.Join(", ", searchable)}."));
             else if (!IsSearchable(field))
-                problems.Add(new(path, $"'{name}' says what the stage works on, not how. Allowed: {string.Join(", ", searchable)}."));
+                problems.Add(new(path, $"'{name}' does not say how the stage learns. Allowed: {string.Join(", ", searchable)}."));
             else if (name == reserved)
                 problems.Add(new(path, $"'{name}' is the budget that successive halving sets. Take it out of the space, or name another budget."));
             else if (Dimension(field, value, path, problems) is { } dimension)
@@ -35,8 +35,12 @@ public static class SearchSpaceCheck
         return problems.Count > before ? null : new SearchSpace(dimensions);
     }
 
-    /// <summary>References name data and models; a list has no order and no distance.</summary>
-    public static bool IsSearchable(StageField field) => field is { Reference: false, Required: false, Type: not FieldType.List };
+    /// <summary>What a run writes down and how often it looks: it changes no weight, or it changes the number that decides.</summary>
+    private static readonly string[] Bookkeeping = ["evaluate_every", "held_out_examples", "sample_every", "checkpoint_every", "keep_checkpoints"];
+
+    /// <summary>References name data and models; a list has no order and no distance; a text that may be anything names something.</summary>
+    public static bool IsSearchable(StageField field) =>
+        field is { Reference: false, Required: false, Type: not FieldType.List } && (field.Type != FieldType.Text || field.Allowed is not null) && !Bookkeeping.Contains(field.Name);
 
     private static SearchDimension? Dimension(StageField field, JsonNode? value, string path, List<FieldProblem> problems)
     {

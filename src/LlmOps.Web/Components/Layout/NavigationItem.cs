@@ -22,6 +22,7 @@ public sealed record NavigationItem(string Title, string Href, string Icon, char
         new("Models", "/models", Outlined.ViewInAr, 'm') { Also = ["/plan"] },
         new("Datasets", "/datasets", Outlined.TableRows, 'd'),
         new("Experiments", "/experiments", Outlined.Science, 'e') { Also = ["/runs"] },
+        new("Sweeps", "/sweeps", Outlined.Tune, 'x'),
         new("Pipelines", "/pipelines", Outlined.AccountTree, 'p') { Also = ["/pipeline-runs"] },
         new("Evaluations", "/evaluations", Outlined.FactCheck, 'v') { Also = ["/suites", "/gates", "/judges"] },
         new("Deployments", "/deployments", Outlined.RocketLaunch, 'y'),

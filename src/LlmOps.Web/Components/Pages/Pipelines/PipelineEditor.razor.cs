@@ -22,12 +22,16 @@ public sealed partial class PipelineEditor
     /// <summary>What the database holds.</summary>
     [Parameter, EditorRequired] public string Saved { get; set; } = "";
     [Parameter] public bool AsText { get; set; }
+    /// <summary>The stage that is chosen at first.</summary>
+    [Parameter] public string? First { get; set; }
     [Parameter, EditorRequired] public Func<string, Task> OnSave { get; set; } = null!;
 
     private string? Objection => Actor.Objection(Permission.RunPipelines);
     private bool Changed => Yaml != Saved;
     private StageDefinition? Stage => document?.Stages.FirstOrDefault(s => s.Name == selected);
     private int DiagramHeight => document?.Stages.Count > 8 ? 380 : 280;
+
+    protected override void OnInitialized() => selected = First;
 
     protected override void OnParametersSet() => Check();
 

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Web.Components.Pages.Schedules;
 using LlmOps.Web.Components.Shared;
@@ -15,6 +16,7 @@ public sealed partial class PipelinePage
     private PipelineRunTable? runs;
     private NewSchedule newSchedule = null!;
     private string yaml = "";
+    private string? proposed;
     private int runCount, stageCount;
 
     [Inject] private ReadPipelines Pipelines { get; set; } = null!;
@@ -24,6 +26,9 @@ public sealed partial class PipelinePage
     [CascadingParameter] public required Actor Actor { get; set; }
 
     [Parameter] public string Name { get; set; } = "";
+    /// <summary>With <see cref="Set"/>: values to show in the form as changes that are not saved, "learning_rate=0.001;batch_size=16".</summary>
+    [SupplyParameterFromQuery(Name = "stage")] private string? SetStage { get; set; }
+    [SupplyParameterFromQuery] private string? Set { get; set; }
 
     private string? Objection => Actor.Objection(Permission.RunPipelines);
 
@@ -32,6 +37,16 @@ public sealed partial class PipelinePage
         if (definition?.Name == Name) return;
         definition = null;
         await ReadAsync();
+        Propose();
+    }
+
+    private void Propose()
+    {
+        if (Set is null || PipelineDocument.TryParse(yaml, [])?.Stages.FirstOrDefault(s => s.Name == SetStage) is not { } stage) return;
+        foreach (var (name, value) in Set.Split(';').Select(p => p.Split('=', 2)).Where(p => p.Length == 2).Select(p => (p[0], p[1])))
+            if (StageFields.Of(stage.Kind).FirstOrDefault(f => f.Name == name) is { } field)
+                yaml = StageText.Set(yaml, stage.Name, name, StageForm.ToYaml(field, value));
+        proposed = stage.Name;
     }
 
     private async Task ReadAsync()

@@ -1,0 +1,35 @@
+using LlmOps.Lifecycle.Sweeps;
+using LlmOps.Lifecycle.Sweeps.Search;
+using LlmOps.Web.Components.Shared;
+
+namespace LlmOps.Web.Components.Pages.Sweeps;
+
+/// <summary>A sweep in words.</summary>
+public static class SweepWords
+{
+    public static string Method(string method) => method switch
+    {
+        SweepMethods.Grid => "Grid",
+        SweepMethods.Halving => "Successive halving",
+        SweepMethods.Tpe => "Parzen estimators",
+        _ => "Random",
+    };
+
+    public static string Explain(string method) => method switch
+    {
+        SweepMethods.Grid => "Tries every combination once. For few parameters with few values.",
+        SweepMethods.Halving => "Starts many short trials, gives the best of them more steps, and so on. For trainings whose first steps say something about the last.",
+        SweepMethods.Tpe => "Draws ten trials at random, then looks where good ones were denser than bad ones. For trials that are dear.",
+        _ => "Draws each value evenly from its range. Hard to beat when little is known, and its trials can all run side by side.",
+    };
+
+    /// <summary>What a parameter has to do with the result, and how far that can be told from chance.</summary>
+    public static string Importance(ParameterImportance p, bool minimise)
+    {
+        if (p.Correlation is not { } r)
+            return p.Trials < ParameterImportance.FewestTrials ? $"Cannot tell: {p.Trials} of at least {ParameterImportance.FewestTrials} trials." : "Cannot tell: its values or the results do not differ.";
+        if (!p.IsClear)
+            return $"Cannot be told from chance, which shows as much in {Display.Percent(p.Chance!.Value, 1)} of the cases.";
+        return !p.HasDirection ? "The result depends on which is chosen." : r > 0 == minimise ? "Smaller values were better." : "Greater values were better.";
+    }
+}
