@@ -133,6 +133,9 @@ public sealed class ScreenshotTests
         pages.AddRange([("judges", "/judges"), ("judge-new", "/judges/-/new")]);
         foreach (var judge in await db.Judges.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("judge", $"/judges/{judge}"));
+        pages.AddRange([("sweeps", "/sweeps"), ("sweep-new", "/sweeps/-/new")]);
+        foreach (var sweep in await db.Sweeps.OrderByDescending(x => x.CreatedAt).Select(x => x.Name).Take(1).ToListAsync())
+            pages.Add(("sweep", $"/sweeps/{sweep}"));
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("gate", $"/gates/{policy}"));
         return pages;

@@ -17,7 +17,7 @@ public sealed class StartSweep(IDbContextFactory<LlmOpsDb> dbs, AdvanceSweeps ad
     {
         var name = SweepDocument.PipelineOf(yaml);
         await using var db = await dbs.CreateDbContextAsync(ct);
-        return SweepDocument.Parse(yaml, PipelineDocument.Parse((await PipelineAsync(db, name, ct)).Yaml));
+        return SweepDocument.Parse(yaml, PipelineDocument.Parse(SweepDocument.WithFixed(yaml, (await PipelineAsync(db, name, ct)).Yaml)));
     }
 
     public async Task<Sweep> StartAsync(string yaml, Actor actor, CancellationToken ct = default)
@@ -29,11 +29,12 @@ public sealed class StartSweep(IDbContextFactory<LlmOpsDb> dbs, AdvanceSweeps ad
             await using var db = await dbs.CreateDbContextAsync(ct);
             var now = time.GetUtcNow();
             var source = await PipelineAsync(db, pipeline, ct);
-            var document = SweepDocument.Parse(yaml, PipelineDocument.Parse(source.Yaml));
+            var pipelineYaml = SweepDocument.WithFixed(yaml, source.Yaml);
+            var document = SweepDocument.Parse(yaml, PipelineDocument.Parse(pipelineYaml));
             if (await db.Sweeps.AnyAsync(s => s.Name == document.Name, ct))
                 throw new LlmOpsException(ErrorCode.ResourceAlreadyExists, $"A sweep is called '{document.Name}' already. Choose another name: its trials would mix with those that are there.");
-            var added = Row(document, source.Yaml, actor, now);
-            await AddTrialsPipelineAsync(db, document, source, actor, now, ct);
+            var added = Row(document, pipelineYaml, actor, now);
+            await AddTrialsPipelineAsync(db, document, pipelineYaml, source.Folder, actor, now, ct);
             db.Sweeps.Add(added);
             db.Record(actor, "start", "sweep", added.Name, now, after: new { document.Pipeline, document.Stage, added.Method, added.Metric, added.MaxTrials });
             await db.SaveChangesAsync(ct);
@@ -57,7 +58,7 @@ public sealed class StartSweep(IDbContextFactory<LlmOpsDb> dbs, AdvanceSweeps ad
     };
 
     /// <summary>Trials run under a pipeline of the sweep's own: their numbers do not mix with the pipeline's own runs, and they are an experiment by themselves.</summary>
-    private static async Task AddTrialsPipelineAsync(LlmOpsDb db, SweepDocument document, PipelineDefinition source, Actor actor, DateTimeOffset now, CancellationToken ct)
+    private static async Task AddTrialsPipelineAsync(LlmOpsDb db, SweepDocument document, string pipelineYaml, string folder, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
         var name = TrialDocument.PipelineName(document.Name);
         if (await db.PipelineDefinitions.AnyAsync(d => d.Name == name, ct))
@@ -65,8 +66,8 @@ public sealed class StartSweep(IDbContextFactory<LlmOpsDb> dbs, AdvanceSweeps ad
         var description = $"What each trial of the sweep {document.Name} runs: {document.Pipeline} up to {document.Metric.MeasuredBy ?? document.Stage}.";
         db.PipelineDefinitions.Add(new PipelineDefinition
         {
-            Name = name, Folder = source.Folder, Description = description, Revision = 1, ChangedAt = now, ChangedBy = actor.Name,
-            Yaml = TrialDocument.ToYaml(PipelineDocument.Parse(source.Yaml), name, description, document.Stage, document.Metric, []),
+            Name = name, Folder = folder, Description = description, Revision = 1, ChangedAt = now, ChangedBy = actor.Name,
+            Yaml = TrialDocument.ToYaml(PipelineDocument.Parse(pipelineYaml), name, description, document.Stage, document.Metric, []),
         });
     }
 }

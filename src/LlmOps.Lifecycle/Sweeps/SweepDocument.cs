@@ -25,8 +25,24 @@ public sealed partial record SweepDocument(string Name, string Description, stri
         return name!;
     }
 
+    /// <summary>The pipeline's YAML with what the sweep's "with" sets in the searched stage, the same in every trial.</summary>
+    public static string WithFixed(string yaml, string pipelineYaml)
+    {
+        var problems = new List<FieldProblem>();
+        if (YamlReader.Root(yaml, "one YAML mapping is expected.", problems) is { } root && new YamlReader(root, "", problems) is var reader && reader.Node("with") is { } node)
+        {
+            if (node is not YamlMappingNode map || map.Children.Values.Any(v => v is not YamlScalarNode))
+                problems.Add(new("with", "a mapping of parameters to single values is expected here."));
+            else
+                foreach (var (key, value) in map.Children)
+                    pipelineYaml = StageText.Set(pipelineYaml, reader.Text("stage") ?? "", key.ToString(), $"\"{value.ToString().Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
+        }
+        Refuse(problems);
+        return pipelineYaml;
+    }
+
     /// <summary>Parses and checks everything; the error lists every problem with its path in the document.</summary>
-    /// <param name="pipeline">The pipeline of that name.</param>
+    /// <param name="pipeline">The pipeline of that name, with <see cref="WithFixed"/>.</param>
     public static SweepDocument Parse(string yaml, PipelineDocument pipeline)
     {
         var problems = new List<FieldProblem>();
@@ -51,6 +67,7 @@ public sealed partial record SweepDocument(string Name, string Description, stri
             problems.Add(new("name", "a name of lower-case letters, digits and dashes is needed, 50 characters at most."));
         var description = reader.Text("description") ?? "";
         _ = reader.Text("pipeline");
+        _ = reader.Node("with");
         var training = pipeline.Stages.Where(s => s.Kind.Group == "train").ToList();
         var stageName = reader.Text("stage");
         var stage = training.FirstOrDefault(s => s.Name == stageName);

@@ -92,6 +92,15 @@ public sealed class SweepDocumentTests
     }
 
     [Fact]
+    public void With_SetsWhatIsTheSameInEveryTrial()
+    {
+        var yaml = SweepDocument.WithFixed(Sweep("with: {epochs: 20, optimizer: lion}"), Pipeline);
+        Assert.Equal(("20", "lion", "64"), PipelineDocument.Parse(yaml).Stages[2].Parameters switch { var p => ($"{p["epochs"]}", $"{p["optimizer"]}", $"{p["hidden_size"]}") });
+        Assert.Equal(Pipeline, SweepDocument.WithFixed(Sweep(), Pipeline));
+        Assert.Contains("with: a mapping", Assert.Throws<LlmOpsException>(() => SweepDocument.WithFixed(Sweep("with: [1]"), Pipeline)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void TrialDocument_EndsWithTheTrainingStage_OrWithTheOneThatMeasures()
     {
         var pipeline = PipelineDocument.Parse(Pipeline);

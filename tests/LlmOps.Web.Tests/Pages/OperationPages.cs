@@ -38,6 +38,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Use<ReadModels>(); Use<ReadVersion>(); Use<ReadAliasHistory>(); Use<DefineEnvironments>(); Use<RequestPromotion>(); Use<RequestRollback>(); Use<ManageDelegations>(); Use<ManageAlertRules>(); Use<NotificationChannels>(); Use<ReadCalendar>();
         Use<ReadNoise>(); Use<LlmOps.Lifecycle.Evaluation.Suites.ReadSuites>(); Use<LlmOps.Lifecycle.Evaluation.Suites.SaveSuite>();
         Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudges>(); Use<LlmOps.Lifecycle.Evaluation.Judges.SaveJudge>(); Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudgements>(); Use<LlmOps.Lifecycle.Evaluation.Judges.StartCalibration>(); Use<LlmOps.Lifecycle.Datasets.ReadDatasets>();
+        Use<LlmOps.Lifecycle.Sweeps.StartSweep>(); Use<LlmOps.Lifecycle.Sweeps.StopSweep>(); Use<LlmOps.Lifecycle.Sweeps.ReadSweeps>();
         foreach (var bundle in new[] { "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;
     }

@@ -31,11 +31,7 @@ public sealed class SweepPageTests : OperationPages
 
     private string Address => Services.GetRequiredService<NavigationManager>().Uri;
 
-    private async Task PipelineAsync()
-    {
-        Use<StartSweep>(); Use<StopSweep>(); Use<ReadSweeps>();
-        await Product.Get<StartPipeline>().DefineAsync(Pipeline, "", Product.Alice);
-    }
+    private Task PipelineAsync() => Product.Get<StartPipeline>().DefineAsync(Pipeline, "", Product.Alice);
 
     /// <summary>A sweep with that many trials that ended: rate 0.001, 0.002, … and the result ten times that; every tenth failed.</summary>
     private async Task SweepAsync(int trials)

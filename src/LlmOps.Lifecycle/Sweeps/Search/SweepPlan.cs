@@ -26,7 +26,7 @@ public sealed record SweepPlan(SearchSpace Space, string Method, bool Minimise, 
     private long Finite() => Space.Dimensions.All(d => d is ChoiceDimension or IntDimension) ? Math.Min(Space.GridSize(), MaxTrials) : MaxTrials;
 
     /// <summary>Trials of the first rung, or all trials where there are no rungs.</summary>
-    internal int First => (int)(Method == SweepMethods.Grid ? Runs() : Finite());
+    public int First => (int)(Method == SweepMethods.Grid ? Runs() : Finite());
 }
 
 /// <summary>A trial as the rules see it.</summary>

@@ -38,6 +38,8 @@ public sealed partial class NewSweep
 
     private IEnumerable<string> Metrics => measuredBy.Length == 0 ? ["held_out_loss", "loss"] : EvaluationTasks.All.Select(t => t.FullName);
 
+    private string Command => $"llmops sweep start {(name.Length > 0 ? name : "sweep")}.yaml";
+
     private string? Missing => Actor.Objection(Permission.RunPipelines) ?? (document is null ? "Mend the problems first." : null);
 
     protected override async Task OnInitializedAsync()
@@ -96,6 +98,19 @@ public sealed partial class NewSweep
     }
 
     private static string Text(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>What the runs are that were counted.</summary>
+    private string Promise
+    {
+        get
+        {
+            var plan = document!.Plan;
+            var text = $"{(plan.Runs() == 1 ? "run" : "runs")} of {document.Stage}";
+            if (plan.Method == SweepMethods.Halving)
+                text += " in rungs: " + string.Join(", ", SuccessiveHalving.Sizes(plan.First, plan.Halving).Select((n, i) => $"{n} with {plan.Halving.Budget} {SuccessiveHalving.BudgetOf(plan.Halving, i)}"));
+            return text + $"; {plan.Parallel} at a time." + (shared.Count > 0 ? $" Once for all: {string.Join(", ", shared)}." : "");
+        }
+    }
 
     private void Set(Action change)
     {

@@ -15,6 +15,16 @@ public static class SweepWords
         _ => "Random",
     };
 
+    public static string Method(SweepPlan plan) => plan.Method != SweepMethods.Halving ? Method(plan.Method)
+        : $"{Method(plan.Method)}: {plan.Halving.Budget} from {plan.Halving.MinBudget}, one in {plan.Halving.Eta} goes on, {plan.Halving.Rungs} rungs at most";
+
+    public static string Metric(SweepMetric metric, bool minimise)
+    {
+        var where = metric.MeasuredBy is not { } stage ? metric.Take == SweepMetric.Best ? "best point of the curve" : "last point of the curve"
+            : metric.Variant is { } variant ? $"measured by {stage} on {variant}" : $"measured by {stage}";
+        return $"{metric.Name}, {(minimise ? "lower" : "higher")} is better, {where}";
+    }
+
     public static string Explain(string method) => method switch
     {
         SweepMethods.Grid => "Tries every combination once. For few parameters with few values.",
