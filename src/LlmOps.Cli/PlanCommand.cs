@@ -21,7 +21,7 @@ internal static class PlanCommand
         var measure = new Option<bool>("--measure") { Description = "Measure this machine first, also when it was measured before." };
         var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("plan", "Says whether a model fits a machine, how fast it would be in each precision, and what to deploy.") { model, measure, json, data };
+        var command = new Command("plan", "Says whether a model fits a machine, how fast it would be in each precision, and what to deploy.") { model, measure, json, data, PlanTrainingCommand.Create() };
         foreach (var option in options.Values)
             command.Add(option);
         command.SetAction(async (parsed, ct) =>

@@ -23,6 +23,7 @@ internal static class ServerCommands
         yield return Api();
         yield return new Command("pipelines", "Pipelines on a server.") { List(), Start() };
         yield return Schedules();
+        yield return Runs();
     }
 
     private static Command Api()
@@ -49,6 +50,52 @@ internal static class ServerCommands
         command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Post, $"/pipelines/{Uri.EscapeDataString(parsed.GetValue(name)!)}/runs", null, ct));
         return command;
     }
+
+    private static Command Runs() => new("runs", "Training runs on a server.")
+    {
+        Show(), OnRun("pause", "Saves a checkpoint and waits until it is resumed."), OnRun("resume", "Goes on with a paused training."),
+        OnRun("stop", "Ends the training now and keeps its weights as the version."), OnRun("cancel", "Ends the training without a version."), Checkpoints(), Continue(),
+    };
+
+    private static Command Show()
+    {
+        var id = RunId();
+        var command = new Command("show", "One run with its verdict, parameters and last values.") { id, Server };
+        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Get, $"/runs/{parsed.GetValue(id)}", null, ct));
+        return command;
+    }
+
+    private static Command OnRun(string word, string description)
+    {
+        var id = RunId();
+        var command = new Command(word, description) { id, Server };
+        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Post, $"/runs/{parsed.GetValue(id)}/{word}", null, ct));
+        return command;
+    }
+
+    private static Command Checkpoints()
+    {
+        var id = RunId();
+        var command = new Command("checkpoints", "Lists the checkpoints of a run, newest first.") { id, Server };
+        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Get, $"/runs/{parsed.GetValue(id)}/checkpoints", null, ct));
+        return command;
+    }
+
+    private static Command Continue()
+    {
+        var id = RunId();
+        var checkpoint = new Argument<Guid>("checkpoint") { Description = "Id of the checkpoint, as the list shows it." };
+        var with = new Option<string[]>("--with") { Description = "A parameter of the stage that is to be another than before: epochs=6. May be repeated.", AllowMultipleArgumentsPerToken = true };
+        var command = new Command("continue", "Starts the stage again from a checkpoint, in a new run of the same pipeline.") { id, checkpoint, with, Server };
+        command.SetAction((parsed, ct) =>
+        {
+            var changes = (parsed.GetValue(with) ?? []).Select(w => w.Split('=', 2)).ToDictionary(p => p[0], p => p.Length == 2 ? p[1] : throw LlmOpsException.Invalid($"'{p[0]}' has no value. Write it as {p[0]}=value."));
+            return SendAsync(parsed, HttpMethod.Post, $"/runs/{parsed.GetValue(id)}/checkpoints/{parsed.GetValue(checkpoint)}/continue", JsonContent.Create(new { with = changes }), ct);
+        });
+        return command;
+    }
+
+    private static Argument<Guid> RunId() => new("run") { Description = "Id of the run, as its page and the stage show it." };
 
     private static Command Schedules()
     {

@@ -43,6 +43,9 @@ public static class LifecycleSetup
         services.AddSingleton<AdvancePipelines>();
         services.AddSingleton<StartPipeline>();
         services.AddSingleton<ControlPipeline>();
+        services.AddSingleton<ControlTraining>();
+        services.AddSingleton<StartFromCheckpoint>();
+        services.AddSingleton<ReadRunOutputs>();
         services.AddSingleton<ImportDataset>();
         services.AddSingleton<ImportModel>();
         services.AddSingleton<ReadRows>();
@@ -109,6 +112,8 @@ public static class LifecycleSetup
         services.AddSingleton<ReadLineage>();
         services.AddSingleton(s => new MeasureMachine(Path.Combine(DataFolder.Of(configuration), "planning"), s.GetRequiredService<IDbContextFactory<LlmOpsDb>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PlanFit>();
+        services.AddSingleton<CountTokens>();
+        services.AddSingleton<PlanTraining>();
         services.AddSingleton<ReadPareto>();
         services.AddSingleton<ReadDatasets>();
         services.AddSingleton<ReadAnnotations>();

@@ -55,6 +55,8 @@ public sealed class ScreenshotTests
                     await page.Keyboard.PressAsync("Control+k");
                     await page.Keyboard.TypeAsync("quick");
                 }
+                if (name == "training-form")
+                    await page.Locator(".x6-node:has-text('pretrain')").First.ClickAsync(new() { Force = true });
                 if (name == "suite-evaluate")
                     await page.GetByRole(AriaRole.Button, new() { Name = "Evaluate…" }).ClickAsync();
                 if (Dialogs.TryGetValue(name, out var opens))
@@ -115,7 +117,7 @@ public sealed class ScreenshotTests
         [
             ("home", "/"), ("models", "/models"), ("model", $"/models/{model}"), ("version", $"/models/{model}/3"), ("variants", $"/models/{model}/3?tab=variants"), ("plan", $"/plan?version={model}/3&hardware=cpu-desktop-8"), ("datasets", "/datasets"),
             ("dataset-version", $"/datasets/{datasets[0].Dataset!.Name}/1"), ("preference", $"/datasets/{preference}/1/prefer"), ("experiments", "/experiments"),
-            ("experiment", $"/experiments/{experiment}"), ("run", $"/runs/{runs[0]}"), ("runs-compare", $"/runs/compare?ids={string.Join(',', runs.Take(3))}"), ("pipelines", "/pipelines"),
+            ("experiment", $"/experiments/{experiment}"), ("run", $"/runs/{runs[0]}"), ("run-made", $"/runs/{runs[0]}?tab=made"), ("run-checkpoints", $"/runs/{runs[0]}?tab=checkpoints"), ("training-form", $"/pipelines/{pipeline}"), ("runs-compare", $"/runs/compare?ids={string.Join(',', runs.Take(3))}"), ("pipelines", "/pipelines"),
             ("pipeline", $"/pipelines/{pipeline}"), ("pipeline-run", $"/pipeline-runs/{pipelineRun}"), ("evaluations", "/evaluations"), ("evaluation", $"/evaluations/{evaluations[^1]}"),
             ("evaluations-compare", $"/evaluations/compare?a={evaluations[0]}&b={evaluations[1]}"), ("approvals", "/approvals?tab=decided"), ("approval", $"/approvals/{approval}"), ("approval-statement", $"/approvals/{approval}#statement"),
             ("deployments", "/deployments"), ("playground-chat", $"/deployments/{chat}?tab=playground"), ("playground-rag", $"/deployments/{rag}?tab=playground"), ("knowledge", "/knowledge"),

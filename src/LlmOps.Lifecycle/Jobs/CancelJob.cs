@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Tracking;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Jobs;
@@ -28,6 +29,9 @@ public sealed class CancelJobUseCase(IDbContextFactory<LlmOpsDb> dbs, Hints hint
                 stage.State = StageState.Cancelled;
                 stage.EndedAt = now;
             }
+            // A training that was paused has a run that no worker will end.
+            foreach (var run in await db.Runs.Where(r => r.JobId == jobId && r.State == RunState.Running).ToListAsync(ct))
+                (run.State, run.EndedAt) = (RunState.Cancelled, now);
         }
         db.Record(actor, "cancel", "job", jobId, now);
         try

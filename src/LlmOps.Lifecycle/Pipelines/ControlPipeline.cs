@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Tracking;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Pipelines;
@@ -30,6 +31,8 @@ public sealed class ControlPipeline(IDbContextFactory<LlmOpsDb> dbs, AdvancePipe
             job.State = JobState.Cancelled;
             job.FencingToken++;      // a worker that claims it in this moment loses
             job.EndedAt = now;
+            foreach (var paused in await db.Runs.Where(r => r.JobId == job.Id && r.State == RunState.Running).ToListAsync(ct))
+                (paused.State, paused.EndedAt) = (RunState.Cancelled, now);
         }
         foreach (var stage in run.Stages.Where(s => s.State is StageState.Pending or StageState.Queued or StageState.WaitingForApproval))
         {

@@ -20,6 +20,8 @@ public sealed record StageDetail(Guid Id, int Ordinal, string Name, string Kind,
     public int Attempt { get; init; }
     public string? WorkerName { get; init; }
     public bool CancelRequested { get; init; }
+    /// <summary>What a person asked of a training: "pause", "stop-and-keep", or nothing.</summary>
+    public string Control { get; init; } = "";
     public string? ResolvedJson { get; init; }
     public Guid? ApprovalId { get; init; }
     public Guid? TrackingRunId { get; init; }
@@ -41,7 +43,7 @@ public sealed class ReadPipelineRun(IDbContextFactory<LlmOpsDb> dbs)
             .Select(s => new StageDetail(s.Id, s.Ordinal, s.Name, s.Kind, s.Needs, s.State, s.Round, s.JobId, s.ParametersJson, s.OutputsJson, s.Error, s.StartedAt, s.EndedAt)).ToListAsync(ct);
         var jobIds = stages.Where(s => s.JobId is not null).Select(s => s.JobId!.Value).ToList();
         var jobs = await db.Jobs.AsNoTracking().Where(j => jobIds.Contains(j.Id))
-            .Select(j => new { j.Id, j.Progress, j.ProgressText, j.Attempt, j.WorkerName, j.CancelRequested, j.SpecJson }).ToDictionaryAsync(j => j.Id, ct);
+            .Select(j => new { j.Id, j.Progress, j.ProgressText, j.Attempt, j.WorkerName, j.CancelRequested, j.Control, j.SpecJson }).ToDictionaryAsync(j => j.Id, ct);
         var runs = await db.Runs.AsNoTracking().Where(r => r.JobId != null && jobIds.Contains(r.JobId.Value)).Select(r => new { JobId = r.JobId!.Value, r.Id }).ToDictionaryAsync(r => r.JobId, r => r.Id, ct);
         var stageIds = stages.Select(s => s.Id).ToList();
         var approvals = (await db.Approvals.AsNoTracking().Where(a => a.StageRunId != null && stageIds.Contains(a.StageRunId.Value)).OrderBy(a => a.CreatedAt)
@@ -53,7 +55,7 @@ public sealed class ReadPipelineRun(IDbContextFactory<LlmOpsDb> dbs)
                 var job = s.JobId is { } jobId ? jobs.GetValueOrDefault(jobId) : null;
                 return s with
                 {
-                    Progress = job?.Progress ?? 0, ProgressText = job?.ProgressText, Attempt = job?.Attempt ?? 0, WorkerName = job?.WorkerName, CancelRequested = job?.CancelRequested ?? false,
+                    Progress = job?.Progress ?? 0, ProgressText = job?.ProgressText, Attempt = job?.Attempt ?? 0, WorkerName = job?.WorkerName, CancelRequested = job?.CancelRequested ?? false, Control = job?.Control ?? "",
                     ResolvedJson = job is null ? null : Json.Read<StageSpec>(job.SpecJson).ParametersJson,
                     ApprovalId = approvals.TryGetValue(s.Id, out var approval) ? approval : null,
                     TrackingRunId = s.JobId is { } key && runs.TryGetValue(key, out var tracking) ? tracking : null,

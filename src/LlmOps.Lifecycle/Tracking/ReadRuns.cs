@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Jobs;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tracking;
@@ -10,6 +11,7 @@ public sealed record RunRow(Guid Id, string Experiment, string Name, RunState St
     /// <summary>Value at the last step of each metric that a list shows.</summary>
     public IReadOnlyDictionary<string, double> Last { get; init; } = new Dictionary<string, double>();
     public int Steps { get; init; }
+    public string? Verdict { get; init; }
     /// <summary>The loss, thinned out to what a table cell can show.</summary>
     public IReadOnlyList<double> Loss { get; init; } = [];
 }
@@ -25,16 +27,32 @@ public sealed record RunDetail(Guid Id, Guid ExperimentId, string Experiment, st
     public IReadOnlyList<MetricSummary> Metrics { get; init; } = [];
     public RunOrigin? Origin { get; init; }
     public RunVersion? Version { get; init; }
+    /// <summary>How the training ended, in one word of the trainer ("converged", "overfitting", …), and why.</summary>
+    public string? Verdict { get; init; }
+    public string? VerdictText { get; init; }
+    public int Checkpoints { get; init; }
+    public int Outputs { get; init; }
+
+    /// <summary>Somebody paused it: it waits until it is resumed.</summary>
+    public bool IsPaused => State == RunState.Running && Origin is { Control: JobControl.Pause, JobState: JobState.Queued };
 }
 
-public sealed record RunOrigin(Guid PipelineRunId, string Pipeline, int RunNumber, string Stage, double Progress, string? ProgressText, string? Error);
+public sealed record RunOrigin(Guid PipelineRunId, string Pipeline, int RunNumber, string Stage, double Progress, string? ProgressText, string? Error)
+{
+    public string Kind { get; init; } = "";
+    public JobState JobState { get; init; }
+    /// <summary>What a person asked of it and the worker has not answered yet, or a pause that lasts.</summary>
+    public string Control { get; init; } = "";
+    public int Attempt { get; init; }
+    public bool CancelRequested { get; init; }
+}
 
 public sealed record RunVersion(string Model, int Number);
 
 /// <summary>Experiments, their runs, and one run without its curves.</summary>
 public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
 {
-    private static readonly string[] Listed = ["loss", "tokens_per_second", "rewards/accuracies"];
+    private static readonly string[] Listed = ["loss", "held_out_loss", "tokens_per_second", "rewards/accuracies"];
     private const int SparklinePoints = 40;
 
     public async Task<Window<ExperimentRow>> ExperimentsAsync(ListQuery query, CancellationToken ct = default)
@@ -84,7 +102,7 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
             "loss" => rows.By(query.Descending, r => db.Metrics.Where(m => m.RunId == r.Id && m.Key == "loss").OrderByDescending(m => m.Step).Select(m => (double?)m.Value).FirstOrDefault() ?? double.MaxValue, r => r.Id),
             _ => rows.By(true, r => r.StartedAt, r => r.Id),
         };
-        var page = await ordered.Select(r => new RunRow(r.Id, r.Experiment!.Name, r.Name, r.State, r.CreatedBy, r.StartedAt, r.EndedAt)).WindowAsync(query.Skip, query.Take, ct);
+        var page = await ordered.Select(r => new RunRow(r.Id, r.Experiment!.Name, r.Name, r.State, r.CreatedBy, r.StartedAt, r.EndedAt) { Verdict = r.Verdict }).WindowAsync(query.Skip, query.Take, ct);
         Guid[] ids = [.. page.Rows.Select(r => r.Id)];
         var last = await LastValuesAsync(db, db.Metrics.Where(m => ids.Contains(m.RunId) && Listed.Contains(m.Key)), ct);
         var loss = await SparklinesAsync(db, ids, ct);
@@ -101,7 +119,10 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var run = await db.Runs.AsNoTracking().Where(r => r.Id == id)
-            .Select(r => new RunDetail(r.Id, r.ExperimentId, r.Experiment!.Name, r.Name, r.State, r.JobId, r.CreatedBy, r.StartedAt, r.EndedAt)).SingleOrDefaultAsync(ct)
+            .Select(r => new RunDetail(r.Id, r.ExperimentId, r.Experiment!.Name, r.Name, r.State, r.JobId, r.CreatedBy, r.StartedAt, r.EndedAt)
+            {
+                Verdict = r.Verdict, VerdictText = r.VerdictText, Checkpoints = db.RunCheckpoints.Count(c => c.RunId == id), Outputs = db.RunOutputs.Count(o => o.RunId == id),
+            }).SingleOrDefaultAsync(ct)
             ?? throw LlmOpsException.NotFound("Run", id);
         var last = (await LastValuesAsync(db, db.Metrics.Where(m => m.RunId == id), ct))[id].ToDictionary(m => m.Key);
         var ranges = await db.Metrics.AsNoTracking().Where(m => m.RunId == id).GroupBy(m => m.Key).Select(g => new { g.Key, Count = g.Count(), Min = g.Min(m => m.Value), Max = g.Max(m => m.Value) }).ToListAsync(ct);
@@ -112,7 +133,7 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
             Origin = await (from j in db.Jobs.AsNoTracking()
                             join s in db.StageRuns.AsNoTracking() on j.StageRunId equals s.Id
                             where j.Id == run.JobId
-                            select new RunOrigin(s.PipelineRunId, s.PipelineRun!.Name, s.PipelineRun.Number, s.Name, j.Progress, j.ProgressText, j.Error)).SingleOrDefaultAsync(ct),
+                            select new RunOrigin(s.PipelineRunId, s.PipelineRun!.Name, s.PipelineRun.Number, s.Name, j.Progress, j.ProgressText, j.Error) { Kind = j.Kind, JobState = j.State, Control = j.Control, Attempt = j.Attempt, CancelRequested = j.CancelRequested }).SingleOrDefaultAsync(ct),
             Version = await db.ModelVersions.AsNoTracking().Where(v => v.RunId == id).Select(v => new RunVersion(v.Model!.Name, v.Number)).FirstOrDefaultAsync(ct),
         };
     }

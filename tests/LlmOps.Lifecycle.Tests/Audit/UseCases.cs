@@ -15,7 +15,9 @@ using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tests.Evaluation;
 using LlmOps.Lifecycle.Tests.Pipelines;
+using LlmOps.Lifecycle.Tests.Tracking;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracking;
 using LlmOps.TestKit;
 
 namespace LlmOps.Lifecycle.Tests.Audit;
@@ -120,6 +122,29 @@ internal static class UseCases
         {
             var sweep = await SweepRunTests.StartAsync(p, SweepDocumentTests.Sweep());
             return a => p.Get<StopSweep>().StopAsync(sweep.Name, a);
+        }),
+        ["pause a training"] = new("ControlTraining.PauseAsync", "pause run", Alice, async p =>
+        {
+            var (_, _, run) = await TrainingControlTests.TrainingAsync(p);
+            return a => p.Get<ControlTraining>().PauseAsync(run, a);
+        }),
+        ["resume a training"] = new("ControlTraining.ResumeAsync", "resume run", Alice, async p =>
+        {
+            var (_, _, run) = await TrainingControlTests.TrainingAsync(p);
+            await p.Get<ControlTraining>().PauseAsync(run, p.Alice);
+            return a => p.Get<ControlTraining>().ResumeAsync(run, a);
+        }),
+        ["end a training and keep it"] = new("ControlTraining.StopAndKeepAsync", "stop-and-keep run", Alice, async p =>
+        {
+            var (_, _, run) = await TrainingControlTests.TrainingAsync(p);
+            return a => p.Get<ControlTraining>().StopAndKeepAsync(run, a);
+        }),
+        ["continue from a checkpoint"] = new("StartFromCheckpoint.StartAsync", "continue-from-checkpoint pipeline-run", Alice, async p =>
+        {
+            var (_, _, run) = await TrainingControlTests.TrainingAsync(p);
+            var checkpoint = new RunCheckpoint { RunId = run, Step = 5, Digest = new string('a', 64) };
+            await p.WriteAsync(db => db.RunCheckpoints.Add(checkpoint));
+            return a => p.Get<StartFromCheckpoint>().StartAsync(checkpoint.Id, new Dictionary<string, string>(), a);
         }),
         ["create a schedule"] = new("ManageSchedules.CreateAsync", "create schedule", Alice, async p =>
         {

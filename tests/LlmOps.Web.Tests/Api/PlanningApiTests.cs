@@ -48,6 +48,25 @@ public sealed class PlanningApiTests(WebProduct product)
     }
 
     [Fact]
+    public async Task TheTrainingsOfAPipeline_AreEstimatedBeforeTheyStart()
+    {
+        using var viewer = await product.ProgramAsync(Roles.Viewer);
+        var plans = await viewer.GetFromJsonAsync<JsonElement>(At("/plan/training?pipeline=tiny"));
+        Assert.Equal(["pretrain", "align", "fine-tune"], plans.EnumerateArray().Select(p => p.GetProperty("stage").GetString()));
+        var pretrain = plans[0].GetProperty("estimate");
+        Assert.Equal(106_816, pretrain.GetProperty("parameters").GetInt64());               // 2 · (2·64·64 + 2·64·32 + 3·64·128) + 5·64 + 512·64
+        Assert.Equal(4 * 106_816, pretrain.GetProperty("memory")[0].GetProperty("bytes").GetInt64());
+        // The model of the later stages is known from the parameters of the one that makes it.
+        Assert.Equal(106_816, plans[2].GetProperty("estimate").GetProperty("parameters").GetInt64());
+        using var engineer = await product.ProgramAsync(Roles.Engineer);
+        const string yaml = "name: draft\nstages:\n  - kind: align\n    with: {version: nobody/1, preferences: none/1}\n";
+        using var draft = await engineer.PostAsync(At("/plan/training?stage=align"), new StringContent(yaml));
+        Assert.Equal(HttpStatusCode.NotFound, draft.StatusCode);
+        using var forbidden = await viewer.PostAsync(At("/plan/training"), new StringContent(yaml));
+        Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
+    }
+
+    [Fact]
     public async Task AnUnknownVersion_IsNotFound()
     {
         using var viewer = await product.ProgramAsync(Roles.Viewer);

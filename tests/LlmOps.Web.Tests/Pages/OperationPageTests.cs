@@ -49,6 +49,34 @@ public sealed class OperationPageTests : OperationPages
     }
 
     [Fact]
+    public void ATrainingStage_SaysWhatItWillTake_AndItsManyParametersStandInGroups()
+    {
+        var page = Open<PipelineEditor>(Product.Alice, "/", p => p.Add(x => x.Saved, TrainingYaml).Add(x => x.Yaml, TrainingYaml).Add(x => x.OnSave, _ => Task.CompletedTask));
+        page.InvokeAsync(() => page.FindComponent<LlmOps.Web.Components.Shared.PipelineDiagram>().Instance.SelectedIdChanged.InvokeAsync("train"));
+        page.WaitForAssertion(() => Assert.Contains("The data is not known before ${data.corpus} was made", page.Find(".training-plan").TextContent, StringComparison.Ordinal));
+        Assert.Equal(TrainingFieldGroups.Order.Except([TrainingFieldGroups.Adapter]), page.FindAll(".parameter-group > summary").Select(s => s.FirstChild!.TextContent.Trim()));
+        Assert.Equal([true, true, false, false, false], page.FindAll(".parameter-group").Select(g => g.HasAttribute("open")));
+        Assert.Contains("1 of 6 set", page.FindAll(".parameter-group > summary")[1].TextContent, StringComparison.Ordinal);
+        // A value that is changed in a folded group unfolds it for good.
+        page.FindAll(".parameter-group input").Single(i => i.Id!.EndsWith("-seed", StringComparison.Ordinal)).Change("7");
+        Assert.True(page.FindAll(".parameter-group")[4].HasAttribute("open"));
+    }
+
+    private const string TrainingYaml = """
+        name: fresh
+        stages:
+          - name: data
+            kind: import-data
+            with: {source: data, name: fresh}
+          - name: tokenizer
+            kind: train-tokenizer
+            with: {corpus: "${data.corpus}", vocabulary_size: 304}
+          - name: train
+            kind: pretrain
+            with: {corpus: "${data.corpus}", tokenizer: "${tokenizer.tokenizer}", model: fresh, epochs: 3}
+        """;
+
+    [Fact]
     public async Task Run_RetriesItsFailedStage()
     {
         var page = Open<PipelineRunPage>(Product.Alice, $"/pipeline-runs/{Lived.Run.Id}", p => p.Add(x => x.Id, Lived.Run.Id));

@@ -15,7 +15,7 @@ public sealed record StageKindRow(string Name, string Group, string Description,
 
 public static class PipelinesApi
 {
-    private const int LargestDefinition = 1 << 20;
+    internal const int LargestDefinition = 1 << 20;
 
     public static void MapPipelines(this IEndpointRouteBuilder v1)
     {

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using LlmOps.Engines.Planning;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Planning;
 using LlmOps.Web.Security;
 using Microsoft.OpenApi;
@@ -25,9 +26,17 @@ public static class PlanningApi
                 })];
                 return Task.CompletedTask;
             });
+        plan.MapGet("/training", async (string pipeline, string? stage, ReadPipelines read, PlanTraining training, CancellationToken ct) =>
+            await TrainingsAsync((await read.GetAsync(pipeline, ct)).Yaml, stage, training, ct)).WithSummary("Length, memory and time of a pipeline's training stages before they start, or of one of them.");
+        plan.MapPost("/training", async (string? stage, HttpRequest request, PlanTraining training, CancellationToken ct) =>
+            await TrainingsAsync(await UploadedFile.TextAsync(request, PipelinesApi.LargestDefinition, ct), stage, training, ct))
+            .RequirePermission(Permission.RunPipelines).WithSummary("The same for a pipeline that is not defined yet; the body is its YAML.");
         plan.MapGet("/choices", async (MeasureMachine machines, CancellationToken ct) => new PlanningChoices(KnownShapes.All, KnownHardware.All, await machines.FindAsync(ct)))
             .WithSummary("Known models and machines, and the figures of this one.");
         plan.MapPost("/machine", (MeasureMachine machines, ClaimsPrincipal user, CancellationToken ct) => machines.MeasureAsync(user.ToActor(), ct))
             .RequirePermission(Permission.RunPipelines).WithSummary("Measures the machine that this server runs on, which is busy for about two seconds.");
     }
+
+    private static async Task<IReadOnlyList<TrainingPlan>> TrainingsAsync(string yaml, string? stage, PlanTraining training, CancellationToken ct) =>
+        string.IsNullOrEmpty(stage) ? await training.PlanAllAsync(yaml, ct) : [await training.PlanAsync(yaml, stage, ct)];
 }

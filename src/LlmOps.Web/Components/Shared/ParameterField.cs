@@ -15,6 +15,10 @@ public sealed record ParameterField(string Name, ParameterKind Kind)
     public IReadOnlyList<string> Allowed { get; init; } = [];
     public string? Help { get; init; }
     public bool Required { get; init; }
+    /// <summary>Fields of one group stand together under its name; null in a form without groups.</summary>
+    public string? Group { get; init; }
+    /// <summary>Whether the group is unfolded at first.</summary>
+    public bool GroupOpen { get; init; }
 
     public string? RangeText => (Min, Max) switch
     {

@@ -33,6 +33,9 @@ public sealed partial class ParametersForm
 
     private string CommandText => CommandPrefix + string.Concat(Fields.Where(f => Values.ContainsKey(f.Name)).Select(f => $" --{f.Name} {ShellQuoted(Values[f.Name])}"));
 
+    /// <summary>What a person has changed is never hidden from him.</summary>
+    private bool IsOpen(IEnumerable<ParameterField> group) => group.Any(f => f.GroupOpen || touched.Contains(f.Name));
+
     private string? Value(ParameterField field) => Values.TryGetValue(field.Name, out var value) ? value : field.Default;
 
     private string? ErrorOf(ParameterField field) =>

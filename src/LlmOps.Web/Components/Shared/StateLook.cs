@@ -13,17 +13,18 @@ public sealed record StateLook(string Word, string Icon, string Colour, bool IsL
         ["Failed"] = new("Failed", "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M6 6l4 4M10 6l-4 4", "red"),
         ["Cancelled"] = new("Cancelled", "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M4.2 4.2l7.6 7.6", "grey", IsDashed: true),
         ["CannotTell"] = new("Cannot tell", "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M6.4 6.4a1.7 1.7 0 1 1 2.3 1.6c-.5.2-.7.5-.7 1M8 11v.1", "amber"),
+        ["StuckAtLn2"] = new("Stuck at ln 2", "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M6 6l4 4M10 6l-4 4", "red"),
         ["Skipped"] = new("Skipped", "M4 4.5l3.5 3.5L4 11.5M8.5 4.5L12 8l-3.5 3.5", "grey", IsDashed: true),
     };
 
     /// <summary>States of other areas (a worker's, a deployment's) borrow the look of the nearest one and keep their own word.</summary>
     private static readonly Dictionary<string, string> Borrowed = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["Approved"] = "Succeeded", ["Accepted"] = "Succeeded", ["Passed"] = "Succeeded", ["Ready"] = "Succeeded", ["Active"] = "Succeeded", ["Serving"] = "Succeeded", ["Finished"] = "Succeeded", ["Completed"] = "Succeeded", ["Alive"] = "Succeeded", ["Published"] = "Succeeded", ["Fits"] = "Succeeded", ["OnFront"] = "Succeeded", ["Clean"] = "Succeeded", ["Met"] = "Succeeded", ["Resolved"] = "Succeeded", ["Sent"] = "Succeeded",
-        ["Rejected"] = "Failed", ["Refused"] = "Failed", ["Lost"] = "Failed", ["Dead"] = "Failed", ["DoesNotFit"] = "Failed", ["Missed"] = "Failed", ["Contaminated"] = "Failed", ["Exact"] = "Failed", ["Near"] = "CannotTell", ["Contained"] = "CannotTell",
+        ["Approved"] = "Succeeded", ["Accepted"] = "Succeeded", ["Passed"] = "Succeeded", ["Ready"] = "Succeeded", ["Active"] = "Succeeded", ["Serving"] = "Succeeded", ["Finished"] = "Succeeded", ["Completed"] = "Succeeded", ["Alive"] = "Succeeded", ["Published"] = "Succeeded", ["Fits"] = "Succeeded", ["OnFront"] = "Succeeded", ["Clean"] = "Succeeded", ["Met"] = "Succeeded", ["Resolved"] = "Succeeded", ["Sent"] = "Succeeded", ["Converged"] = "Succeeded",
+        ["Rejected"] = "Failed", ["Refused"] = "Failed", ["Lost"] = "Failed", ["Dead"] = "Failed", ["DoesNotFit"] = "Failed", ["Missed"] = "Failed", ["Contaminated"] = "Failed", ["Overfitting"] = "Failed", ["Diverged"] = "Failed", ["NotANumber"] = "Failed", ["ExplodingGradients"] = "Failed", ["NothingLabelled"] = "Failed", ["OutOfMemory"] = "Failed", ["Exact"] = "Failed", ["Near"] = "CannotTell", ["Contained"] = "CannotTell",
         ["Requested"] = "WaitingForApproval", ["Open"] = "WaitingForApproval", ["Waiting"] = "WaitingForApproval",
-        ["Starting"] = "Running", ["Acknowledged"] = "Running", ["Started"] = "Running", ["Draining"] = "Running", ["Cancelling"] = "Running", ["Building"] = "Running",
-        ["Stale"] = "CannotTell", ["Degraded"] = "CannotTell", ["Warning"] = "CannotTell", ["Unknown"] = "CannotTell", ["Undecided"] = "CannotTell",
+        ["Starting"] = "Running", ["Acknowledged"] = "Running", ["Started"] = "Running", ["Draining"] = "Running", ["Cancelling"] = "Running", ["Building"] = "Running", ["Pausing"] = "Running", ["Ending"] = "Running",
+        ["Stale"] = "CannotTell", ["Degraded"] = "CannotTell", ["Warning"] = "CannotTell", ["Unknown"] = "CannotTell", ["Undecided"] = "CannotTell", ["StillImproving"] = "CannotTell", ["Plateau"] = "CannotTell",
         ["Scheduled"] = "Queued", ["Paused"] = "Cancelled", ["Stopped"] = "Cancelled", ["Retired"] = "Cancelled", ["Revoked"] = "Cancelled", ["Superseded"] = "Cancelled", ["Archived"] = "Cancelled", ["Dominated"] = "Cancelled",
     };
 

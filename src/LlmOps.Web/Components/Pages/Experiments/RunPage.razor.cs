@@ -1,3 +1,5 @@
+using LlmOps.Lifecycle.Jobs;
+using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
@@ -7,7 +9,7 @@ namespace LlmOps.Web.Components.Pages.Experiments;
 /// <summary>One training run, live while it runs.</summary>
 public sealed partial class RunPage
 {
-    private static readonly string[] KeyMetrics = ["loss", "rewards/accuracies", "tokens_per_second"];
+    private static readonly string[] KeyMetrics = ["loss", "held_out_loss", "rewards/accuracies", "tokens_per_second"];
     private readonly Dictionary<string, LiveCurve?> curves = [];
     private IReadOnlyList<MetricGroup> groups = [];
     private RunDetail? run;
@@ -19,6 +21,19 @@ public sealed partial class RunPage
     [Parameter] public Guid Id { get; set; }
 
     private IEnumerable<MetricSummary> Key => KeyMetrics.Select(k => run!.Metrics.FirstOrDefault(m => m.Key == k)).OfType<MetricSummary>();
+
+    /// <summary>The run's own state, or what a person asked of it that has not happened yet.</summary>
+    private string Shown => run switch
+    {
+        { IsPaused: true } => "Paused",
+        { State: RunState.Running, Origin.CancelRequested: true } => "Cancelling",
+        { State: RunState.Running, Origin.Control: JobControl.Pause } => "Pausing",
+        { State: RunState.Running, Origin.Control: JobControl.StopAndKeep } => "Ending",
+        { State: RunState.Running, Origin.JobState: JobState.Queued } => "Queued",
+        _ => run!.State.ToString(),
+    };
+
+    private static bool IsTraining(RunOrigin origin) => StageKinds.Find(origin.Kind)?.Group == "train";
 
     protected override async Task OnParametersSetAsync()
     {

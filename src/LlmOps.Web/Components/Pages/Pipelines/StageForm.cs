@@ -8,12 +8,19 @@ namespace LlmOps.Web.Components.Pages.Pipelines;
 /// <summary>A stage's own field descriptors as a form, and the form's text back as YAML.</summary>
 public static class StageForm
 {
-    public static IReadOnlyList<ParameterField> Fields(StageKind kind) => [.. StageFields.Of(kind).Select(f => new ParameterField(f.Name, KindOf(f))
+    public static IReadOnlyList<ParameterField> Fields(StageKind kind)
     {
+        var fields = StageFields.Of(kind).Select(f => Field(f, typeof(TrainingParameters).IsAssignableFrom(kind.Parameters)));
+        return [.. fields.OrderBy(f => TrainingFieldGroups.Place(f.Group))];
+    }
+
+    private static ParameterField Field(StageField f, bool training) => new(f.Name, KindOf(f))
+    {
+        Group = training ? TrainingFieldGroups.Of(f.Name) : null, GroupOpen = training && TrainingFieldGroups.IsOpen(TrainingFieldGroups.Of(f.Name)),
         Label = f.Label, Unit = f.Unit, Min = f.Min, Max = f.Max, Required = f.Required, Allowed = f.Type == FieldType.List ? [] : f.Allowed ?? [],
         Default = Text(f.Default) is { Length: > 0 } text ? text : null,
         Help = f.Help + (f.Reference ? " A name, or ${stage.output}." : "") + (f.Type == FieldType.List ? " One in each line." : "") + (f.Type == FieldType.List && f.Allowed is { } allowed ? $" Allowed: {string.Join(", ", allowed)}." : ""),
-    })];
+    };
 
     /// <summary>Parameters as a form holds them: lists one item in each line.</summary>
     public static IReadOnlyDictionary<string, string> Values(JsonObject parameters) => parameters.ToDictionary(p => p.Key, p => p.Value switch

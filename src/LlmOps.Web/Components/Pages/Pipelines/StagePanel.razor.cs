@@ -32,6 +32,15 @@ public sealed partial class StagePanel
 
     private string? Objection => Actor.Objection(Permission.RunPipelines);
 
+    private string Shown => Stage switch
+    {
+        { State: StageState.Running, CancelRequested: true } => "Cancelling",
+        { State: StageState.Running, Control: JobControl.Pause } => "Pausing",
+        { State: StageState.Queued, Control: JobControl.Pause } => "Paused",
+        { State: StageState.Running, Control: JobControl.StopAndKeep } => "Ending",
+        _ => Stage.State.ToString(),
+    };
+
     private string? RerunObjection => Objection ?? (Stage.State switch
     {
         StageState.Running or StageState.Queued => "It is still running. Cancel it first.",
