@@ -22,6 +22,8 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, FineTuneHandler>();
         services.AddSingleton<IJobHandler, MakeSamplesHandler>();
         services.AddSingleton<IJobHandler, TrainClassifierHandler>();
+        services.AddSingleton<IJobHandler, TrainAutoencoderHandler>();
+        services.AddSingleton<IJobHandler, TrainDiffusionHandler>();
         services.AddSingleton<IJobHandler, ExportOnnxHandler>();
         services.AddSingleton<IJobHandler, OptimizeGraphHandler>();
         services.AddSingleton<IJobHandler, QuantizeHandler>();

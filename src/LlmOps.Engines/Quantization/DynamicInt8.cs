@@ -172,9 +172,10 @@ public sealed record DynamicInt8(bool PerChannel = true, bool? ReduceRange = nul
         ];
         // Scales as a column, so that a looked-up scale is [.., 1] and multiplies its row.
         var scale = rewrite.Add<float>($"{table.Name}_row_scale", ElementTypes.Float, PerChannel ? [rows, 1] : [], scales);
+        // Not "…_scale": a product that reads this output quantizes it under that name.
         if (PerChannel)
-            nodes.Add(Node("Gather", $"{step}_scales", [scale, node.Input[1]], [$"{output}_scale"], Attribute("axis", 0)));
-        nodes.Add(Node("Mul", $"{step}_output", [$"{output}_float", PerChannel ? $"{output}_scale" : scale], [output]));
+            nodes.Add(Node("Gather", $"{step}_scales", [scale, node.Input[1]], [$"{output}_row_scale"], Attribute("axis", 0)));
+        nodes.Add(Node("Mul", $"{step}_output", [$"{output}_float", PerChannel ? $"{output}_row_scale" : scale], [output]));
         rewrite.Replace(node, [.. nodes]);
     }
 

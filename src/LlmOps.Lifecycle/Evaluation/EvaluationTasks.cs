@@ -50,6 +50,15 @@ public static class EvaluationTasks
     public static readonly EvaluationTask Classes = new("classes", "macro_f1", "F1", true) { CorpusMetric = "macro_f1" };
     public static readonly EvaluationTask Regression = new("regression", "r2", "R²", true) { CorpusMetric = "r2" };
     public static readonly EvaluationTask Residuals = new("residuals", "rmse", "target's unit", false) { CorpusMetric = "rmse" };
+    /// <summary>Generative small models; a baseline is what needs no model, for scale.</summary>
+    public static readonly EvaluationTask Reconstruction = new("reconstruction", "squared_error", "per pixel", false);
+    public static readonly EvaluationTask ReconstructionBaseline = new("reconstruction_baseline", "squared_error", "per pixel", false);
+    public static readonly EvaluationTask EvidenceBound = new("evidence_bound", "bits_per_pixel", "bits/pixel", false);
+    public static readonly EvaluationTask CodeDivergence = new("code_divergence", "nats", "nats", false);
+    public static readonly EvaluationTask Denoising = new("denoising", "squared_error", "per pixel", false);
+    public static readonly EvaluationTask DenoisingBaseline = new("denoising_baseline", "squared_error", "per pixel", false);
+    public static readonly EvaluationTask SampleDistance = new("sample_distance", "mmd2", "MMD²", false);
+    public static readonly EvaluationTask SampleDistanceBaseline = new("sample_distance_baseline", "mmd2", "MMD²", false);
     public static readonly EvaluationTask Load = new("load", "ms", "ms", false) { OfMachine = true };
     public static readonly EvaluationTask FirstToken = new("first_token", "ms", "ms", false) { OfMachine = true };
     public static readonly EvaluationTask Latency = new("latency", "ms", "ms", false) { OfMachine = true };
@@ -60,7 +69,8 @@ public static class EvaluationTasks
 
     public static IReadOnlyList<EvaluationTask> All { get; } =
     [
-        Corpus, Definitions, Preference, ExactMatch, Classification, Classes, Regression, Residuals, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size,
+        Corpus, Definitions, Preference, ExactMatch, Classification, Classes, Regression, Residuals,
+        Reconstruction, ReconstructionBaseline, EvidenceBound, CodeDivergence, Denoising, DenoisingBaseline, SampleDistance, SampleDistanceBaseline, Load, FirstToken, Latency, Prefill, Decode, PeakMemory, Size,
     ];
 
     public static EvaluationTask Get(string name) => All.FirstOrDefault(t => t.Name == name)

@@ -13,7 +13,8 @@ public sealed record MeasuredSamples(IReadOnlyList<RowScore> Rows, IReadOnlyList
 public static class SmallModelRows
 {
     /// <summary>Tasks of small models; the names of the engine's metrics.</summary>
-    public static IReadOnlyList<string> Tasks { get; } = [EvaluationTasks.Classification.Name, EvaluationTasks.Classes.Name, EvaluationTasks.Regression.Name, EvaluationTasks.Residuals.Name];
+    public static IReadOnlyList<string> Tasks { get; } = [EvaluationTasks.Classification.Name, EvaluationTasks.Classes.Name, EvaluationTasks.Regression.Name, EvaluationTasks.Residuals.Name,
+        EvaluationTasks.Reconstruction.Name, EvaluationTasks.EvidenceBound.Name, EvaluationTasks.Denoising.Name];
 
     public static MeasuredSamples Measure(ModelForm form, Guid run, IReadOnlyList<KeyedSample> samples, CancellationToken ct)
     {

@@ -1,4 +1,5 @@
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Quantization;
 using LlmOps.Engines.SmallModels;
 using LlmOps.Training.SmallModels;
 using TorchSharp;
@@ -158,6 +159,30 @@ public sealed class AutoencoderTests : IDisposable
         Assert.Equal(torch.Rows.Select(r => (r.Sample, r.Metric)), onnx.Rows.Select(r => (r.Sample, r.Metric)));
         Assert.All(torch.Rows.Zip(onnx.Rows), pair => Assert.Equal(pair.First.Value, pair.Second.Value, 1e-3 * (1 + Math.Abs(pair.First.Value))));
         Assert.Equal([.. variational ? new[] { "Reconstructions", "Samples", "Latent traversal" } : ["Reconstructions", "Interpolation"]], onnx.Pictures.Select(p => p.Title.Split(':')[0]));
+    }
+
+    [Fact]
+    public void QuantizedGraphs_MeasureNearlyTheSame()
+    {
+        CancellationToken ct = TestContext.Current.CancellationToken;
+        new Autoencoder { Variational = true, Width = 8, Epochs = 8, BatchSize = 32, Threads = 2 }.Run(Images(160), [], At("target"), At("work"), ct: ct);
+        SmallModelExport.Run(At("target"), At("onnx"));
+        SmallModelConfig config = SmallModelConfig.TryRead(At("target"))!;
+        var data = new CalibrationData([.. Images(40, seed: 3).Select(s => SmallModelInputs.Of(config, [s]))]);
+        double Measure(string folder)
+        {
+            using SmallModelSession session = SmallModelSession.Open(At(folder));
+            return SmallModelEvaluation.Run(session.Config, session.Run, Images(40, seed: 9), ct).Rows.Where(r => r.Metric == SmallModelMetrics.Reconstruction).Average(r => r.Value);
+        }
+
+        double exact = Measure("onnx");
+        foreach (var (name, pass) in new (string, QuantizationPass)[] { ("int8", new DynamicInt8()), ("static", new StaticQdq { Calibration = data }), ("fp16", new HalfPrecision { Calibration = data }) })
+        {
+            QuantizationReport report = pass.Run(At("onnx"), At(name), ct: ct);
+            Assert.True(report.Quantized >= 4, $"{name}: {report.Quantized} nodes");
+            Assert.True(report.TargetBytes < 0.75 * report.SourceBytes, $"{name}: {report.SourceBytes} -> {report.TargetBytes} bytes");
+            Assert.InRange(Measure(name), 0.9 * exact, (name == "fp16" ? 1.01 : 1.15) * exact);
+        }
     }
 
     [Fact]

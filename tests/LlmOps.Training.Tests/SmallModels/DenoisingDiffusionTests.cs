@@ -1,4 +1,5 @@
 using LlmOps.Engines.Onnx;
+using LlmOps.Engines.Quantization;
 using LlmOps.Engines.SmallModels;
 using LlmOps.Training.SmallModels;
 using TorchSharp;
@@ -123,6 +124,30 @@ public sealed class DenoisingDiffusionTests : IDisposable
         Assert.Equal(torch.Rows.Select(r => (r.Sample, r.Metric)), onnx.Rows.Select(r => (r.Sample, r.Metric)));
         Assert.All(torch.Rows.Zip(onnx.Rows), pair => Assert.Equal(pair.First.Value, pair.Second.Value, 1e-3 * (1 + Math.Abs(pair.First.Value))));
         Assert.Equal(["Samples", "Denoising", "Held-out images, samples of 25 steps (DDIM), samples of all 40 steps (DDPM), and pixels drawn independently", "Mean and standard deviation of each pixel"], onnx.Pictures.Select(p => p.Title.Split(':')[0]));
+    }
+
+    [Fact]
+    public void QuantizedGraphs_MeasureNearlyTheSame()
+    {
+        CancellationToken ct = TestContext.Current.CancellationToken;
+        new DenoisingDiffusion { Width = 8, Timesteps = 40, Epochs = 6, BatchSize = 16, LearningRate = 4e-3, EmaDecay = 0.8, PreviewSteps = 2, Threads = 2 }.Run(Images(160), [], At("target"), At("work"), ct: ct);
+        SmallModelExport.Run(At("target"), At("onnx"));
+        SmallModelConfig config = SmallModelConfig.TryRead(At("target"))!;
+        var data = new CalibrationData([.. Images(40, seed: 3).Select(s => SmallModelInputs.Of(config, [s]))]);
+        double Measure(string folder)
+        {
+            using SmallModelSession session = SmallModelSession.Open(At(folder));
+            return SmallModelEvaluation.Run(session.Config, session.Run, Images(40, seed: 9), ct).Rows.Where(r => r.Metric == SmallModelMetrics.Denoising).Average(r => r.Value);
+        }
+
+        double exact = Measure("onnx");
+        foreach (var (name, pass) in new (string, QuantizationPass)[] { ("int8", new DynamicInt8()), ("static", new StaticQdq { Calibration = data }), ("fp16", new HalfPrecision { Calibration = data }) })
+        {
+            QuantizationReport report = pass.Run(At("onnx"), At(name), ct: ct);
+            Assert.True(report.Quantized >= 4, $"{name}: {report.Quantized} nodes");
+            Assert.True(report.TargetBytes < 0.75 * report.SourceBytes, $"{name}: {report.SourceBytes} -> {report.TargetBytes} bytes");
+            Assert.InRange(Measure(name), 0.9 * exact, (name == "fp16" ? 1.01 : 1.15) * exact);
+        }
     }
 
     [Fact]

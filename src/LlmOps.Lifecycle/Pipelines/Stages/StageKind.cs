@@ -19,6 +19,8 @@ public static class StageKinds
         new("align", "train", typeof(AlignParameters), ["version"], "Direct preference optimisation on chosen and rejected answers."),
         new("fine-tune", "train", typeof(FineTuneParameters), ["version"], "Supervised fine-tuning on completions, with LoRA merged at the end."),
         new("train-classifier", "train", typeof(TrainClassifierParameters), ["version"], "Trains a small convolutional classifier of pictures."),
+        new("train-autoencoder", "train", typeof(TrainAutoencoderParameters), ["version"], "Trains an autoencoder of pictures, plain or variational."),
+        new("train-diffusion", "train", typeof(TrainDiffusionParameters), ["version"], "Trains a denoising diffusion that draws pictures."),
         new("export-onnx", "optimise", typeof(ExportOnnxParameters), ["version", "variant"], "Builds the ONNX decoder with KV cache and proves that it computes what the checkpoint computes."),
         new("optimize-graph", "optimise", typeof(OptimizeGraphParameters), ["version", "variant"], "ONNX Runtime's offline graph optimisation, with start-up measured before and after."),
         new("quantize", "optimise", typeof(QuantizeParameters), ["version", "variants"], "Makes smaller variants: 8, 4 and 2 bits, 16-bit floats, with or without a look at the activations."),
