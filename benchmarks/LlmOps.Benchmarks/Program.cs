@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using LlmOps.Benchmarks;
+using LlmOps.Benchmarks.Training;
 using LlmOps.Engines.Benchmarking;
 
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- --filter '*'
@@ -7,6 +8,7 @@ using LlmOps.Engines.Benchmarking;
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- compare sqlite 100000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- contamination 10000 1000000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- overhead 4000
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- training peer quickstart
 if (Probe.TryMain(args))
     return;
 if (args is [QuantizationScale.Command, var folder, var method])
@@ -17,5 +19,7 @@ else if (args is [ContaminationScale.Command, var evaluation, var training])
     ContaminationScale.Run(int.Parse(evaluation, System.Globalization.CultureInfo.InvariantCulture), int.Parse(training, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [EvaluationOverhead.Command, var count])
     await EvaluationOverhead.RunAsync(int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+else if (args is [TrainingBenchmarks.Command, ..])
+    TrainingBenchmarks.Run(args[1..]);
 else
     BenchmarkSwitcher.FromAssembly(typeof(TextBenchmarks).Assembly).Run(args);

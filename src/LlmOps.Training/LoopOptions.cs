@@ -1,3 +1,4 @@
+using LlmOps.Training.Architectures;
 using LlmOps.Training.Optimizers;
 using LlmOps.Training.Schedules;
 
@@ -57,6 +58,9 @@ public abstract record LoopOptions
     /// <summary>Steps between samples of what the model makes; 0 for the end only.</summary>
     public int SampleEverySteps { get; init; }
 
+    /// <summary>Number format of a language model's matrix products, in training and in its measurements. Small models compute in float32.</summary>
+    public Precision Precision { get; init; }
+
     /// <summary>Threads; 0 takes the number of processors.</summary>
     public int Threads { get; init; }
 
@@ -88,5 +92,6 @@ public abstract record LoopOptions
         Check.AtLeast(SampleEverySteps, 0);
         Check.AtLeast(Threads, 0);
         Schedule.Validate();
+        Product.Validate(Precision);
     }
 }

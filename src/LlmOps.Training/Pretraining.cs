@@ -60,8 +60,8 @@ public sealed record Pretraining : LoopOptions
         if (documents.Count == 0) throw new ArgumentException("There is no text to train on.", nameof(texts));
         return TrainingThread.Run(Threads, () =>
         {
-            List<List<int[]>[]> steps = [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Epoch(documents, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
-            using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true);
+            List<List<int[]>[]> steps = [.. Steps(documents)];
+            using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true) { Precision = Precision };
             model.Initialize(Seed, InitializerRange);
             var samples = TextSamples.OfTexts(tokenizer, heldOut.Count > 0 ? heldOut : texts);
             var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
@@ -75,6 +75,10 @@ public sealed record Pretraining : LoopOptions
         });
     }
 
+    /// <summary>Rows of packed documents of each step.</summary>
+    internal IEnumerable<List<int[]>[]> Steps(List<int[]> documents) =>
+        Enumerable.Range(0, Epochs).SelectMany(epoch => Epoch(documents, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue);
+
     private IEnumerable<List<int[]>[]> Epoch(List<int[]> documents, int epoch)
     {
         var random = new Random(LengthBuckets.HashCodeOf(Seed, epoch));
@@ -86,7 +90,7 @@ public sealed record Pretraining : LoopOptions
         return rows.Chunk(BatchSize);
     }
 
-    private static List<int[]> Encode(IReadOnlyList<string> texts, Tokenizer tokenizer) => [.. texts.Select(t => PromptTemplate.Document(tokenizer, t)).Where(d => d.Length > 2)];
+    internal static List<int[]> Encode(IReadOnlyList<string> texts, Tokenizer tokenizer) => [.. texts.Select(t => PromptTemplate.Document(tokenizer, t)).Where(d => d.Length > 2)];
 
     /// <summary>Mean loss per token over the rows; training adds its gradients.</summary>
     private Accumulated Measure(LlamaForCausalLM model, List<int[]>[] rows, bool train, CancellationToken ct)
@@ -107,7 +111,7 @@ public sealed record Pretraining : LoopOptions
         return new Accumulated(loss, tokens, new Dictionary<string, double> { ["perplexity"] = Math.Exp(loss) });
     }
 
-    private ModelConfig Config(Tokenizer tokenizer) => new()
+    internal ModelConfig Config(Tokenizer tokenizer) => new()
     {
         VocabSize = tokenizer.VocabularySize, HiddenSize = HiddenSize, IntermediateSize = Intermediate, NumHiddenLayers = Layers, NumAttentionHeads = Heads,
         NumKeyValueHeads = KvHeads, HeadDim = HiddenSize / Heads, MaxPositionEmbeddings = MaxPositions == 0 ? 2 * ContextLength : MaxPositions, TieWordEmbeddings = true,

@@ -66,6 +66,7 @@ public sealed record SupervisedFineTuning : LoopOptions
         return TrainingThread.Run(Threads, () =>
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
+            adapted.Model.Precision = Precision;
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
             var encoder = new FineTuningEncoder(PromptFormat.Load(hfFolder, adapted.Tokenizer), limit, AssistantOnly);
             var set = new FineTuningSet(examples, encoder);

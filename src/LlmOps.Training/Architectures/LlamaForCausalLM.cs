@@ -10,7 +10,7 @@ namespace LlmOps.Training.Architectures;
 
 /// <summary>
 /// The Llama decoder (Touvron et al. 2023): RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU, optionally tied embeddings.
-/// Parameters carry the names of Hugging Face checkpoints (<see cref="DecoderTensors"/>). All arithmetic is float32. Owns its parameters.
+/// Parameters carry the names of Hugging Face checkpoints (<see cref="DecoderTensors"/>). Arithmetic is float32, products as <see cref="Precision"/> says. Owns its parameters.
 /// </summary>
 public sealed class LlamaForCausalLM : IDisposable
 {
@@ -42,6 +42,9 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>All weights.</summary>
     public FlatParameters Parameters { get; }
 
+    /// <summary>Number format of the products with weights.</summary>
+    public Precision Precision { get; set; }
+
     /// <summary>Low-rank update of the linear layers, or null. The model does not own it.</summary>
     public LoraAdapter? Adapter { get; set; }
 
@@ -68,7 +71,7 @@ public sealed class LlamaForCausalLM : IDisposable
     }
 
     /// <summary>Scores over the vocabulary for hidden states [n, hidden]: [n, vocabulary].</summary>
-    public Tensor Logits(Tensor hidden) => F.linear(hidden, Parameters[head]);
+    public Tensor Logits(Tensor hidden) => Product.Of(hidden, Parameters[head], Precision);
 
     /// <summary>
     /// Fills all parameters for training from nothing: norm scales 1, matrices from N(0, std²), and those that write into the residual stream
@@ -112,7 +115,7 @@ public sealed class LlamaForCausalLM : IDisposable
 
     private Tensor Linear(string name, Tensor x)
     {
-        Tensor y = F.linear(x, Parameters[name]);
+        Tensor y = Product.Of(x, Parameters[name], Precision);
         return Adapter is null ? y : Adapter.Apply(name, x, y);
     }
 

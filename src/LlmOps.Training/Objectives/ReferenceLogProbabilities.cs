@@ -31,7 +31,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
         LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, string weightsSha256, string? cacheFolder, CancellationToken ct)
     {
         if (sequences.Count == 0) return new ReferenceLogProbabilities([], 0);
-        string key = Key(model.Config, sequences, weightsSha256);
+        string key = Key(model, sequences, weightsSha256);
         string? path = cacheFolder is null ? null : Path.Combine(cacheFolder, key + ".safetensors");
         if (path is not null && Read(path, key, sequences.Count) is { } kept) return new ReferenceLogProbabilities(kept, 0);
         var (values, passes) = Compute(model, sequences, ct);
@@ -65,10 +65,10 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
     }
 
     // The number of threads decides the last bits of a sum, and through them the weights that training ends with.
-    private static string Key(ModelConfig config, IReadOnlyList<TokenSequence> sequences, string weightsSha256)
+    private static string Key(LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, string weightsSha256)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"1|{TorchRuntime.Threads}|{weightsSha256}|{JsonSerializer.Serialize(config)}|{sequences.Count}|"));
+        hash.AppendData(Encoding.UTF8.GetBytes($"2|{TorchRuntime.Threads}|{model.Precision}|{weightsSha256}|{JsonSerializer.Serialize(model.Config)}|{sequences.Count}|"));
         foreach (TokenSequence sequence in sequences)
         {
             hash.AppendData(MemoryMarshal.AsBytes<int>(new[] { sequence.Tokens.Length, sequence.ScoredFrom }));

@@ -47,6 +47,8 @@ public abstract record TrainingParameters : StageParameters
     public int KeepCheckpoints { get; init; } = 2;
     [Field("Checkpoint of an earlier run to go on from, by its id; empty to start anew. Model and optimizer must be the same.")]
     public string ResumeFrom { get; init; } = "";
+    [Field("Number format of a language model's matrix products; bfloat16 is faster and needs a processor with AVX512-BF16.", Allowed = ["float32", "bfloat16"])]
+    public string Precision { get; init; } = "float32";
     [Field("Seed of initialisation and order.", Min = 0, Max = int.MaxValue)]
     public int Seed { get; init; } = 42;
 
