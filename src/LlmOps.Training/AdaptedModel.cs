@@ -8,6 +8,9 @@ namespace LlmOps.Training;
 /// <summary>A model folder opened for training: all weights, or a low-rank adapter over frozen ones.</summary>
 internal sealed class AdaptedModel : IDisposable
 {
+    /// <summary>Folder beside the merged weights that holds the adapter in PEFT's form.</summary>
+    public const string AdapterFolder = "adapter";
+
     private readonly string sourceFolder;
 
     private AdaptedModel(string sourceFolder, LlamaForCausalLM model, Tokenizer tokenizer, LoraAdapter? adapter, string sourceSha256)
@@ -24,9 +27,13 @@ internal sealed class AdaptedModel : IDisposable
     public FlatParameters Trainable => Adapter?.Parameters ?? Model.Parameters;
 
     /// <summary>Loads the folder; rank 0 trains all weights.</summary>
-    public static AdaptedModel Open(string hfFolder, int rank, double alpha, IReadOnlyList<string> targetModules, int seed)
+    public static AdaptedModel Open(string hfFolder, int rank, double alpha, IReadOnlyList<string> targetModules, int seed) =>
+        Open(hfFolder, rank == 0 ? null : new AdapterOptions(rank, alpha) { TargetModules = targetModules, Seed = seed });
+
+    /// <summary>Loads the folder; without an adapter all weights are trained.</summary>
+    public static AdaptedModel Open(string hfFolder, AdapterOptions? options)
     {
-        LlamaForCausalLM model = ModelFolder.Load(hfFolder, trainable: rank == 0);
+        LlamaForCausalLM model = ModelFolder.Load(hfFolder, trainable: options is null);
         try
         {
             Tokenizer tokenizer = Tokenizer.Load(hfFolder);
@@ -35,9 +42,9 @@ internal sealed class AdaptedModel : IDisposable
                 throw new InvalidModelException(
                     $"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights in {hfFolder} do not belong together.");
             }
-            LoraAdapter? adapter = rank == 0 ? null : new LoraAdapter(model, rank, alpha, targetModules, seed);
+            LoraAdapter? adapter = options is null ? null : new LoraAdapter(model, options);
             model.Adapter = adapter;
-            return new AdaptedModel(hfFolder, model, tokenizer, adapter, ModelFolder.Sha256(Path.Combine(hfFolder, "model.safetensors")));
+            return new AdaptedModel(hfFolder, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
         }
         catch
         {
@@ -52,6 +59,8 @@ internal sealed class AdaptedModel : IDisposable
     {
         if (Adapter is not null)
         {
+            // The adapter alone stays usable: beside a quantized base, or merged again elsewhere.
+            Adapter.Save(Path.Combine(targetFolder, AdapterFolder));
             Adapter.MergeInto(Model);
             Model.Adapter = null;
             foreach (float value in Model.Parameters.Values)

@@ -15,7 +15,9 @@ internal static class ModelFolder
     {
         using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
         var model = new LlamaForCausalLM(checkpoint.Config, trainable);
-        foreach (ParameterShape shape in model.Parameters.Shapes) checkpoint.Weights.ReadFloat32(shape.Name).CopyTo(model.Parameters.ValuesOf(shape.Name));
+        // GPT-2's base model is stored without the prefix of the causal one; the order is the same.
+        var stored = DecoderTensors.Of(checkpoint.Config, checkpoint.Weights.Tensors).Expected();
+        foreach (var (shape, source) in model.Parameters.Shapes.Zip(stored)) checkpoint.Weights.ReadFloat32(source.Name).CopyTo(model.Parameters.ValuesOf(shape.Name));
         return model;
     }
 
@@ -49,6 +51,13 @@ internal static class ModelFolder
             string file = Path.Combine(source, name);
             if (File.Exists(file)) File.Copy(file, Path.Combine(target, name), overwrite: true);
         }
+    }
+
+    /// <summary>Digest of a folder's weights, lower-case hex: the one file's, or that of the list of all shards' digests.</summary>
+    public static string WeightsSha256(string folder)
+    {
+        string[] files = [.. Directory.GetFiles(folder, "*.safetensors").Order(StringComparer.Ordinal)];
+        return files.Length == 1 ? Sha256(files[0]) : Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(string.Join(',', files.Select(Sha256)))));
     }
 
     /// <summary>Digest of a file, lower-case hex.</summary>

@@ -70,7 +70,7 @@ public sealed class ArchitectureTests
         using LlamaForCausalLM model = tiny.Load();
         TokenBatch batch = TokenBatch.OfSequences([new TokenSequence(tiny.Tokenizer.Encode("a person who teaches"), 1)], 0);
         float[] plain = model.Logits(model.Hidden(batch)).data<float>().ToArray();
-        using var adapter = new LoraAdapter(model, rank: 4, alpha: 8, targetModules: [], seed: 1);
+        using var adapter = new LoraAdapter(model, new AdapterOptions(4, 8) { Seed = 1 });
 
         model.Adapter = adapter;
         Assert.Equal(plain, model.Logits(model.Hidden(batch)).data<float>().ToArray());
@@ -94,7 +94,7 @@ public sealed class ArchitectureTests
     {
         using var tiny = new TinyModel();
         using LlamaForCausalLM model = tiny.Load();
-        using var adapter = new LoraAdapter(model, rank: 4, alpha: 6, targetModules: ["q_proj", "down_proj"], seed: 1);
+        using var adapter = new LoraAdapter(model, new AdapterOptions(4, 6) { TargetModules = ["q_proj", "down_proj"], Seed = 1 });
         var random = new Random(3);
         foreach (ParameterShape shape in adapter.Parameters.Shapes)
             foreach (ref float value in adapter.Parameters.ValuesOf(shape.Name)) value = 0.2f * (random.NextSingle() - 0.5f);

@@ -9,31 +9,27 @@ using F = TorchSharp.torch.nn.functional;
 namespace LlmOps.Training.Architectures;
 
 /// <summary>
-/// The Llama decoder (Touvron et al. 2023): RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU, optionally tied embeddings.
-/// Parameters carry the names of Hugging Face checkpoints (<see cref="DecoderTensors"/>). Arithmetic is float32, products as <see cref="Precision"/> says. Owns its parameters.
+/// The decoder of every <see cref="ModelFamily"/>, from Llama (Touvron et al. 2023) to GPT-2: norm, attention and MLP as the family's published code computes
+/// them, driven by <see cref="ModelConfig"/>. Parameters carry the names and layouts of Hugging Face checkpoints (<see cref="DecoderTensors"/>). Arithmetic is
+/// float32, products with weights as <see cref="Precision"/> says. Owns its parameters.
 /// </summary>
 public sealed class LlamaForCausalLM : IDisposable
 {
-    private readonly RotaryEmbedding rotary;
-    private readonly Block[] blocks;
-    private readonly string head;
+    private readonly DecoderTensors tensors;
+    private readonly RotaryEmbedding?[] rotaries;
+    private readonly Dictionary<(bool Sliding, bool Long), RotaryEmbedding> tables = [];
 
     /// <summary>A model with all parameters zero; fill <see cref="Parameters"/> before use.</summary>
     /// <param name="config">Sizes.</param>
     /// <param name="trainable">True when all parameters are to be trained; false for inference or when only an adapter is trained.</param>
-    /// <exception cref="UnsupportedModelException">The head size is odd or the heads do not divide.</exception>
+    /// <exception cref="UnsupportedModelException">The sizes contradict each other.</exception>
     public LlamaForCausalLM(ModelConfig config, bool trainable)
     {
-        if (!config.IsPlainLlama)
-            throw new UnsupportedModelException($"Training computes plain Llama models only; this checkpoint is {config.ModelType}, or a Llama with biases, scaled rotary positions or another activation.");
-        if (config.HeadDim % 2 != 0) throw new UnsupportedModelException($"head_dim {config.HeadDim} is odd; rotary embeddings need an even one.");
-        if (config.NumKeyValueHeads < 1 || config.NumAttentionHeads % config.NumKeyValueHeads != 0)
-            throw new UnsupportedModelException($"num_attention_heads {config.NumAttentionHeads} is no multiple of num_key_value_heads {config.NumKeyValueHeads}.");
+        if (config.FindProblem() is { } problem) throw new UnsupportedModelException($"This model cannot be trained: {problem}");
         Config = config;
+        tensors = new DecoderTensors(config);
         Parameters = new FlatParameters(DecoderTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)), trainable);
-        rotary = new RotaryEmbedding(config.HeadDim, config.MaxPositionEmbeddings, config.RopeTheta);
-        blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new Block($"model.layers.{i}."))];
-        head = config.TieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+        rotaries = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => config.HasRotary(layer) ? TableOf(config.Window(layer) is not null, longer: false) : null)];
     }
 
     /// <summary>Sizes and special token ids.</summary>
@@ -51,88 +47,195 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>Applied to the token embeddings [rows · length, hidden] before the first block; null leaves them as they are. For noise in training.</summary>
     public Func<Tensor, Tensor>? OnEmbeddings { get; set; }
 
+    /// <summary>Share of the embeddings and of each block's output that is set to zero while gradients are recorded.</summary>
+    public double Dropout { get; set; }
+
+    /// <summary>
+    /// Keeps only each layer's input for the backward pass and computes the rest again there: activations shrink to about one layer's, a step takes about a third longer.
+    /// </summary>
+    public bool RecomputeActivations { get; set; }
+
     /// <summary>Last hidden states, after the final norm: [rows · length, hidden].</summary>
     /// <param name="batch">Token rows; see <see cref="TokenBatch"/>.</param>
     public Tensor Hidden(TokenBatch batch)
     {
         long rows = batch.Rows, length = batch.Length;
-        Tensor ids = tensor(batch.Ids);
-        Tensor? mask = batch.Mask is null ? null : tensor(batch.Mask, [rows, 1, length, length]);
-        var rotation = rotary.At(batch.Positions is null ? null : tensor(batch.Positions), rows, length);
-        Tensor x = Parameters["model.embed_tokens.weight"].index_select(0, ids);
+        Tensor? positions = batch.Positions is null ? null : tensor(batch.Positions);
+        Tensor? packed = batch.Mask is null ? null : tensor(batch.Mask, [rows, 1, length, length]);
+        // As in the published code, one sequence beyond the switch turns the whole batch with the long frequencies.
+        bool longer = (batch.Positions?.Max() + 1 ?? length) > RotaryTable.Of(Config, sliding: false).SwitchAt;
+        var masks = new Dictionary<int, Tensor?>();
+        Tensor x = Embed(tensor(batch.Ids), positions, rows, length);
         if (OnEmbeddings is not null) x = OnEmbeddings(x);
-        foreach (Block block in blocks)
+        bool training = is_grad_enabled();
+        x = Dropped(x, training);
+        for (int layer = 0; layer < Config.NumHiddenLayers; layer++)
         {
-            x = x + Attention(block, Norm(x, block.InputNorm), rows, length, rotation, mask);
-            Tensor h = Norm(x, block.PostNorm);
-            x = x + Linear(block.Down, F.silu(Linear(block.Gate, h)) * Linear(block.Up, h));
+            int window = Config.Window(layer) is { } seen && seen < length ? seen : 0;
+            if (!masks.TryGetValue(window, out Tensor? mask)) masks[window] = mask = MaskOf(packed, window, length);
+            RotaryEmbedding? rotary = rotaries[layer] is { } usual ? longer ? TableOf(Config.Window(layer) is not null, longer: true) : usual : null;
+            var at = new LayerInputs(layer, rows, length, rotary?.At(positions, rows, length), mask, training);
+            x = RecomputeActivations && training ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at);
         }
-        return Norm(x, "model.norm.weight");
+        return Norm(x, tensors.FinalNorm);
     }
 
     /// <summary>Scores over the vocabulary for hidden states [n, hidden]: [n, vocabulary].</summary>
-    public Tensor Logits(Tensor hidden) => Product.Of(hidden, Parameters[head], Precision);
+    public Tensor Logits(Tensor hidden) => Capped(Product.Of(hidden, Parameters[tensors.Head], Precision), Config.FinalLogitSoftcapping);
 
     /// <summary>
-    /// Fills all parameters for training from nothing: norm scales 1, matrices from N(0, std²), and those that write into the residual stream
-    /// scaled by 1/√(2·layers) (Radford et al. 2019). Depends on the seed only.
+    /// Fills all parameters for training from nothing: norms leave their input as it is, biases are 0, matrices from N(0, std²), and those that write into the
+    /// residual stream scaled by 1/√(2·layers) (Radford et al. 2019). Depends on the seed only.
     /// </summary>
     public void Initialize(int seed, double std)
     {
         var random = new Random(seed);
+        var intoResidual = Enumerable.Range(0, Config.NumHiddenLayers).SelectMany(i => new[] { tensors.Linear(i, Projection.Output).Name, tensors.Linear(i, Projection.Down).Name }).ToHashSet();
         foreach (ParameterShape shape in Parameters.Shapes)
         {
             Span<float> target = Parameters.ValuesOf(shape.Name);
-            bool intoResidual = shape.Name.EndsWith("o_proj.weight", StringComparison.Ordinal) || shape.Name.EndsWith("down_proj.weight", StringComparison.Ordinal);
-            double scale = intoResidual ? std / Math.Sqrt(2.0 * Config.NumHiddenLayers) : std;
-            if (shape.Shape.Length == 1) target.Fill(1);
-            else for (int i = 0; i < target.Length; i++) target[i] = (float)(scale * Gaussian(random));
+            if (shape.Shape.Length == 1)
+            {
+                target.Fill(shape.Name.EndsWith(".bias", StringComparison.Ordinal) || Config.Family.NormAddsOne ? 0 : 1);
+                continue;
+            }
+            double scale = intoResidual.Contains(shape.Name) ? std / Math.Sqrt(2.0 * Config.NumHiddenLayers) : std;
+            for (int i = 0; i < target.Length; i++) target[i] = (float)(scale * Gaussian(random));
         }
     }
+
+    /// <summary>The stored weights of all linear layers except the output head, and whether they are [in, out] (GPT-2) rather than [out, in].</summary>
+    public IReadOnlyList<(string Name, bool InputsFirst)> LinearLayers =>
+        [.. Enumerable.Range(0, Config.NumHiddenLayers).SelectMany(layer => tensors.Projections.Select(p => tensors.Linear(layer, p))).Where(s => s.Start == 0).Select(s => (s.Name, s.InputsFirst))];
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        rotary.Dispose();
+        foreach (RotaryEmbedding table in tables.Values) table.Dispose();
         Parameters.Dispose();
     }
 
-    private Tensor Attention(Block block, Tensor h, long rows, long length, (Tensor, Tensor) rotation, Tensor? mask)
+    private Tensor Embed(Tensor ids, Tensor? positions, long rows, long length)
+    {
+        Tensor x = Parameters[tensors.Embedding].index_select(0, ids);
+        if (Config.Family.ScaledEmbedding) x = x * Math.Sqrt(Config.HiddenSize);
+        if (!Config.Family.LearnedPositions) return x;
+        Tensor table = Parameters[tensors.Positions];
+        return positions is null
+            ? (x.view(rows, length, -1) + table.narrow(0, 0, length)).view(rows * length, -1)
+            : x + table.index_select(0, positions);
+    }
+
+    private Tensor Layer(Tensor x, LayerInputs at)
+    {
+        Tensor mixed = Attention(Norm(x, tensors.InputNorm(at.Layer)), at);
+        if (Config.Family.NormAfterBlock) mixed = Norm(mixed, tensors.AfterAttentionNorm(at.Layer));
+        x = x + Dropped(mixed, at.Training);
+        Tensor h = Norm(x, tensors.MlpNorm(at.Layer));
+        Tensor inner = Config.Family.GatedMlp ? Gated(h, at) : Activate(Linear(h, at, Projection.Up));
+        Tensor down = Linear(inner, at, Projection.Down);
+        if (Config.Family.NormAfterBlock) down = Norm(down, tensors.AfterMlpNorm(at.Layer));
+        return x + Dropped(down, at.Training);
+    }
+
+    private Tensor Gated(Tensor h, LayerInputs at)
+    {
+        if (Config.Family.Layout != TensorLayout.Fused) return Activate(Linear(h, at, Projection.Gate)) * Linear(h, at, Projection.Up);
+        Tensor both = Whole(h, tensors.Linear(at.Layer, Projection.Gate), at.Training);
+        return Activate(both.narrow(-1, 0, Config.IntermediateSize)) * both.narrow(-1, Config.IntermediateSize, Config.IntermediateSize);
+    }
+
+    private Tensor Attention(Tensor h, LayerInputs at)
     {
         int heads = Config.NumAttentionHeads, kvHeads = Config.NumKeyValueHeads, size = Config.HeadDim;
-        Tensor q = rotary.Rotate(Linear(block.Query, h).view(rows, length, heads, size), rotation);
-        Tensor k = rotary.Rotate(Linear(block.Key, h).view(rows, length, kvHeads, size), rotation);
-        Tensor v = Linear(block.Value, h).view(rows, length, kvHeads, size);
+        var (q, k, v) = QueriesKeysValues(h, at);
+        if (Config.Family.QueryKeyNorm) (q, k) = (Norm(q, tensors.QueryNorm(at.Layer)), Norm(k, tensors.KeyNorm(at.Layer)));
+        if (at.Rotation is { } rotation) (q, k) = (RotaryEmbedding.Rotate(q, rotation), RotaryEmbedding.Rotate(k, rotation));
         if (heads != kvHeads)
         {
             k = k.repeat_interleave(heads / kvHeads, 2);
             v = v.repeat_interleave(heads / kvHeads, 2);
         }
-        // The kernel refuses a mask together with its own causal one: masks of packed rows are causal already.
-        Tensor mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask, 0, mask is null);
-        return Linear(block.Output, mixed.transpose(1, 2).reshape(rows * length, heads * size));
+        (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
+        Tensor mixed;
+        if (Config.AttnLogitSoftcapping is { } cap)
+        {
+            Tensor scores = Capped(q.matmul(k.transpose(2, 3)) * Config.AttentionScale, cap);
+            mixed = (scores + (at.Mask ?? Causal(at.Length))).softmax(-1).matmul(v);
+        }
+        else
+        {
+            // The kernel divides by √size; another scale is put into the queries. It refuses a mask together with its own causal one: masks here are causal already.
+            double factor = Config.AttentionScale * Math.Sqrt(size);
+            mixed = F.scaled_dot_product_attention(Math.Abs(factor - 1) < 1e-9 ? q : q * factor, k, v, at.Mask, 0, at.Mask is null);
+        }
+        return Linear(mixed.transpose(1, 2).reshape(at.Rows * at.Length, heads * size), at, Projection.Output);
     }
 
-    private Tensor Linear(string name, Tensor x)
+    private (Tensor Q, Tensor K, Tensor V) QueriesKeysValues(Tensor h, LayerInputs at)
     {
-        Tensor y = Product.Of(x, Parameters[name], Precision);
-        return Adapter is null ? y : Adapter.Apply(name, x, y);
+        long queries = Config.NumAttentionHeads, keys = Config.NumKeyValueHeads, size = Config.HeadDim;
+        Tensor Heads(Tensor all, long count) => all.view(at.Rows, at.Length, count, size);
+        if (Config.Family.Layout == TensorLayout.Separate)
+            return (Heads(Linear(h, at, Projection.Query), queries), Heads(Linear(h, at, Projection.Key), keys), Heads(Linear(h, at, Projection.Value), keys));
+        Tensor fused = Whole(h, tensors.Linear(at.Layer, Projection.Query), at.Training).view(at.Rows, at.Length, queries + 2 * keys, size);
+        return (fused.narrow(2, 0, queries), fused.narrow(2, queries, keys), fused.narrow(2, queries + keys, keys));
     }
 
-    private Tensor Norm(Tensor x, string scale) => x * (x.square().mean([-1], true) + Config.RmsNormEps).rsqrt() * Parameters[scale];
+    private Tensor Linear(Tensor x, LayerInputs at, Projection projection) => Whole(x, tensors.Linear(at.Layer, projection), at.Training);
+
+    // A fused tensor is multiplied whole: its parts are cut from the output, and an adapter changes all of it.
+    private Tensor Whole(Tensor x, LinearSource source, bool training)
+    {
+        Tensor weight = source.InputsFirst ? Parameters[source.Name].t() : Parameters[source.Name];
+        Tensor? bias = source.Bias is null ? null : Parameters[source.Bias];
+        Tensor y = Product.Of(x, weight, Precision);
+        if (Adapter is not null) y = Adapter.Apply(source.Name, x, y, weight, training);
+        return bias is null ? y : y + bias;
+    }
+
+    private Tensor Norm(Tensor x, string name)
+    {
+        Tensor scale = Parameters[name + ".weight"];
+        if (Config.Family.LayerNorm) return F.layer_norm(x, [Config.HiddenSize], scale, Parameters[name + ".bias"], Config.RmsNormEps);
+        Tensor normed = x * (x.square().mean([-1], true) + Config.RmsNormEps).rsqrt();
+        return normed * (Config.Family.NormAddsOne ? scale + 1 : scale);
+    }
+
+    private Tensor Activate(Tensor x) => Config.HiddenAct switch
+    {
+        "silu" or "swish" => F.silu(x),
+        "gelu" => F.gelu(x),
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => x * 0.5 * ((x + x.pow(3) * 0.044715) * Math.Sqrt(2 / Math.PI)).tanh().add(1),
+        "relu" => F.relu(x),
+        "relu2" => F.relu(x).square(),
+        _ => throw new UnsupportedModelException($"The activation {Config.HiddenAct} is not computed in training."),
+    };
+
+    private static Tensor Capped(Tensor x, double? cap) => cap is { } c ? (x / c).tanh() * c : x;
+
+    private Tensor Dropped(Tensor x, bool training) => Dropout > 0 && training ? F.dropout(x, Dropout, training: true) : x;
+
+    /// <summary>Additive mask of a layer: null for plain causal attention; packed documents, a window, or both otherwise.</summary>
+    private static Tensor? MaskOf(Tensor? packed, int window, long length)
+    {
+        if (window == 0) return packed;
+        // Row t sees columns t - window + 1 … t. Places of a packed row are one after the other, so the same distance holds inside a document.
+        Tensor seen = ones(length, length).tril().triu(1 - window);
+        Tensor sliding = zeros(length, length).masked_fill(seen.eq(0), float.NegativeInfinity).view(1, 1, length, length);
+        return packed is null ? sliding : packed + sliding;
+    }
+
+    private static Tensor Causal(long length) => zeros(length, length).masked_fill(ones(length, length).tril().eq(0), float.NegativeInfinity).view(1, 1, length, length);
+
+    private RotaryEmbedding TableOf(bool sliding, bool longer)
+    {
+        if (tables.TryGetValue((sliding, longer), out RotaryEmbedding? made)) return made;
+        var table = RotaryTable.Of(Config, sliding);
+        return tables[(sliding, longer)] = new RotaryEmbedding(longer && table.LongFrequencies is { } stretched ? stretched : table.Frequencies, table.Scale, Config.MaxPositionEmbeddings);
+    }
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    private sealed record Block(string Prefix)
-    {
-        public string InputNorm { get; } = Prefix + "input_layernorm.weight";
-        public string PostNorm { get; } = Prefix + "post_attention_layernorm.weight";
-        public string Query { get; } = Prefix + "self_attn.q_proj.weight";
-        public string Key { get; } = Prefix + "self_attn.k_proj.weight";
-        public string Value { get; } = Prefix + "self_attn.v_proj.weight";
-        public string Output { get; } = Prefix + "self_attn.o_proj.weight";
-        public string Gate { get; } = Prefix + "mlp.gate_proj.weight";
-        public string Up { get; } = Prefix + "mlp.up_proj.weight";
-        public string Down { get; } = Prefix + "mlp.down_proj.weight";
-    }
+    private sealed record LayerInputs(int Layer, long Rows, long Length, (Tensor Cosine, Tensor Sine)? Rotation, Tensor? Mask, bool Training);
 }
