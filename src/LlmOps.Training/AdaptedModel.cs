@@ -27,13 +27,14 @@ internal sealed class AdaptedModel : IDisposable
     public FlatParameters Trainable => Adapter?.Parameters ?? Model.Parameters;
 
     /// <summary>Loads the folder; rank 0 trains all weights.</summary>
-    public static AdaptedModel Open(string hfFolder, int rank, double alpha, IReadOnlyList<string> targetModules, int seed) =>
-        Open(hfFolder, rank == 0 ? null : new AdapterOptions(rank, alpha) { TargetModules = targetModules, Seed = seed });
+    public static AdaptedModel Open(string hfFolder, int rank, double alpha, IReadOnlyList<string> targetModules, LoopOptions options) =>
+        Open(hfFolder, rank == 0 ? null : new AdapterOptions(rank, alpha) { TargetModules = targetModules, Seed = options.Seed }, options);
 
     /// <summary>Loads the folder; without an adapter all weights are trained.</summary>
-    public static AdaptedModel Open(string hfFolder, AdapterOptions? options)
+    public static AdaptedModel Open(string hfFolder, AdapterOptions? shape, LoopOptions options)
     {
-        LlamaForCausalLM model = ModelFolder.Load(hfFolder, trainable: options is null);
+        LlamaForCausalLM model = ModelFolder.Load(hfFolder, trainable: shape is null);
+        (model.Precision, model.RecomputeActivations) = (options.Precision, options.RecomputeActivations);
         try
         {
             Tokenizer tokenizer = Tokenizer.Load(hfFolder);
@@ -42,7 +43,7 @@ internal sealed class AdaptedModel : IDisposable
                 throw new InvalidModelException(
                     $"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights in {hfFolder} do not belong together.");
             }
-            LoraAdapter? adapter = options is null ? null : new LoraAdapter(model, options);
+            LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape);
             model.Adapter = adapter;
             return new AdaptedModel(hfFolder, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
         }

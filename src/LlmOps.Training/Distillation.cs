@@ -65,8 +65,7 @@ public sealed record Distillation : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel student = AdaptedModel.Open(studentFolder, LoraRank, LoraAlpha, TargetModules, Seed);
-            student.Model.Precision = Precision;
+            using AdaptedModel student = AdaptedModel.Open(studentFolder, LoraRank, LoraAlpha, TargetModules, this);
             using LlamaForCausalLM teacher = OpenTeacher(teacherFolder, student);
             string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
             int limit = Math.Min(student.Model.Config.MaxPositionEmbeddings, teacher.Config.MaxPositionEmbeddings);

@@ -61,6 +61,12 @@ public abstract record LoopOptions
     /// <summary>Number format of a language model's matrix products, in training and in its measurements. Small models compute in float32.</summary>
     public Precision Precision { get; init; }
 
+    /// <summary>
+    /// Keeps only each layer's input of a language model for the backward pass and computes the rest again there: activations shrink to about one layer's, a step
+    /// takes about a third longer.
+    /// </summary>
+    public bool RecomputeActivations { get; init; }
+
     /// <summary>Threads; 0 takes the number of processors.</summary>
     public int Threads { get; init; }
 

@@ -76,8 +76,7 @@ public sealed record PreferenceAlignment : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
-            adapted.Model.Precision = Precision;
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, this);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
             List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, limit), held = heldOut.Count == 0 ? [] : PreferencePair.Encode(ChooseHeldOut(heldOut), format, limit);

@@ -38,6 +38,9 @@ public sealed record Pretraining : LoopOptions
     /// <summary>Positions the model accepts at inference, at least <see cref="ContextLength"/>; 0 takes twice that.</summary>
     public int MaxPositions { get; init; }
 
+    /// <summary>Share of the embeddings and of each block's output that is set to zero in training.</summary>
+    public double Dropout { get; init; }
+
     /// <summary>Standard deviation of the starting weights.</summary>
     public double InitializerRange { get; init; } = 0.02;
 
@@ -61,7 +64,7 @@ public sealed record Pretraining : LoopOptions
         return TrainingThread.Run(Threads, () =>
         {
             List<List<int[]>[]> steps = [.. Steps(documents)];
-            using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true) { Precision = Precision };
+            using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true) { Precision = Precision, RecomputeActivations = RecomputeActivations, Dropout = Dropout };
             model.Initialize(Seed, InitializerRange);
             var samples = TextSamples.OfTexts(tokenizer, heldOut.Count > 0 ? heldOut : texts);
             var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
@@ -69,7 +72,11 @@ public sealed record Pretraining : LoopOptions
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Measure(model, [.. DocumentPacking.Pack(held, ContextLength)], train: false, ct)),
                 Samples = () => samples.Of(model),
             };
-            TrainingReport report = loop.Run(step => Measure(model, steps[step], train: true, ct), progress, ct);
+            TrainingReport report = loop.Run(step =>
+            {
+                model.BeginStep(LengthBuckets.HashCodeOf(Seed, step));
+                return Measure(model, steps[step], train: true, ct);
+            }, progress, ct);
             tokenizer.Save(targetFolder);
             return report with { WeightsSha256 = ModelFolder.Save(model, targetFolder) };
         });
@@ -130,6 +137,7 @@ public sealed record Pretraining : LoopOptions
         if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0) throw new ArgumentException($"HiddenSize {HiddenSize} must be an even multiple of Heads {Heads}.");
         if (Heads % KvHeads != 0) throw new ArgumentException($"Heads {Heads} must be a multiple of KvHeads {KvHeads}.");
         Check.Above(InitializerRange, 0);
+        Check.Within(Dropout, 0, 1);
         ValidateLoop();
     }
 }

@@ -1,5 +1,6 @@
 using LlmOps.Engines;
 using LlmOps.Engines.Text;
+using LlmOps.Training.Adapters;
 using LlmOps.Training.Batching;
 
 namespace LlmOps.Training;
@@ -30,6 +31,21 @@ public sealed record SupervisedFineTuning : LoopOptions
 
     /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
     public IReadOnlyList<string> TargetModules { get; init; } = [];
+
+    /// <summary>Scale alpha / √rank instead of alpha / rank (rsLoRA).</summary>
+    public bool RankStabilised { get; init; }
+
+    /// <summary>Trains a length per output beside the adapter's direction (DoRA).</summary>
+    public bool Dora { get; init; }
+
+    /// <summary>Share of the adapter's input that is set to zero in training.</summary>
+    public double LoraDropout { get; init; }
+
+    /// <summary>PEFT folder of an adapter of the same shape to go on with; empty for a fresh one.</summary>
+    public string ContinueAdapter { get; init; } = "";
+
+    /// <summary>Share of the embeddings and of each block's output that is set to zero in training.</summary>
+    public double Dropout { get; init; }
 
     /// <summary>Longest example in tokens; completions are cut there. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }
@@ -65,8 +81,9 @@ public sealed record SupervisedFineTuning : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
-            adapted.Model.Precision = Precision;
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this);
+            adapted.Model.Dropout = Dropout;
+            if (ContinueAdapter.Length > 0) (adapted.Adapter ?? throw new ArgumentException("An adapter to continue needs a rank.")).Load(ContinueAdapter);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
             var encoder = new FineTuningEncoder(PromptFormat.Load(hfFolder, adapted.Tokenizer), limit, AssistantOnly);
             var set = new FineTuningSet(examples, encoder);
@@ -81,7 +98,11 @@ public sealed record SupervisedFineTuning : LoopOptions
             {
                 HeldOut = held.Lengths.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Measure(held.At(Enumerable.Range(0, held.Lengths.Count)), ct)),
             };
-            TrainingReport report = loop.Run(n => step.Accumulate(n, set.At(steps[n]), ct), progress, ct);
+            TrainingReport report = loop.Run(n =>
+            {
+                adapted.Model.BeginStep(LengthBuckets.HashCodeOf(Seed, n));
+                return step.Accumulate(n, set.At(steps[n]), ct);
+            }, progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
                 ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.Dropped, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
@@ -113,9 +134,16 @@ public sealed record SupervisedFineTuning : LoopOptions
         return new() { ["padding_share"] = 1 - tokens / (double)places, ["padding_share_unpacked"] = 1 - tokens / (double)padded };
     }
 
+    private AdapterOptions? Adapter => LoraRank == 0 ? null : new AdapterOptions(LoraRank, LoraAlpha)
+    {
+        TargetModules = TargetModules, RankStabilised = RankStabilised, Dora = Dora, Dropout = LoraDropout, Seed = Seed,
+    };
+
     private void Validate()
     {
         Check.AtLeast(LoraRank, 0);
+        Check.Within(LoraDropout, 0, 1);
+        Check.Within(Dropout, 0, 1);
         Check.Above(LoraAlpha, 0);
         Check.AtLeast(MaxLength, 0);
         Check.Within(NeftuneAlpha, 0, 1000);

@@ -73,8 +73,6 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
                 ct.ThrowIfCancellationRequested();
                 clock.Restart();
                 parameters.ClearGradients();
-                // Dropout draws from the library's generator: seeded by the step, it needs no place in a checkpoint.
-                torch.manual_seed(Batching.LengthBuckets.HashCodeOf(options.Seed, at.Step));
                 Accumulated result = accumulate(at.Step);
                 double norm = parameters.GradientNorm();
                 watch.Look(at.Step + 1, result, norm, at.Losses.Means.Count > 0 ? at.Losses.Means[0] : null);

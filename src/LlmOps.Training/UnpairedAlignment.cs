@@ -76,8 +76,7 @@ public sealed record UnpairedAlignment : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, Seed);
-            adapted.Model.Precision = Precision;
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, this);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
             List<MarkedCompletion> encoded = MarkedCompletion.Encode(rows, format, limit), held = heldOut.Count == 0 ? [] : MarkedCompletion.Encode(ChooseHeldOut(heldOut), format, limit);

@@ -92,7 +92,7 @@ public sealed class FamilyTests : IDisposable
             using LlamaForCausalLM model = ModelFolder.Load(folder, trainable: true);
             (model.Dropout, model.RecomputeActivations) = (dropout, recompute);
             using var scope = torch.NewDisposeScope();
-            torch.manual_seed(5);
+            model.BeginStep(5);
             (-TokenLogProbabilities.Of(model, Batch(model.Config.VocabSize, 30)).sum()).backward();
             return model.Parameters.Gradients.ToArray();
         }

@@ -37,7 +37,7 @@ public sealed record AdapterOptions(int Rank, double Alpha)
 /// </summary>
 public sealed class LoraAdapter : IDisposable
 {
-    private readonly Dictionary<string, bool> targets;
+    private readonly Dictionary<string, (bool InputsFirst, int Order)> targets;
     private readonly AdapterOptions options;
 
     /// <summary>A fresh adapter for the linear layers of a model.</summary>
@@ -56,8 +56,10 @@ public sealed class LoraAdapter : IDisposable
             if (!linear.Any(l => Module(l.Name) == module))
                 throw new ArgumentException($"LoRA target '{module}' is no linear layer of this model; possible: {string.Join(", ", linear.Select(l => Module(l.Name)).Distinct())}.");
         }
-        targets = linear.Where(l => options.TargetModules.Count == 0 || options.TargetModules.Contains(Module(l.Name))).ToDictionary(l => l.Name, l => l.InputsFirst);
-        var shapes = model.Parameters.Shapes.Where(s => targets.ContainsKey(s.Name)).Select(s => (s.Name, In: s.Shape[targets[s.Name] ? 0 : 1], Out: s.Shape[targets[s.Name] ? 1 : 0])).ToList();
+        targets = linear.Where(l => options.TargetModules.Count == 0 || options.TargetModules.Contains(Module(l.Name)))
+            // At most seven modules in a layer: their order within it tells their masks apart.
+            .Select((l, i) => (l.Name, l.InputsFirst, Order: i % 7)).ToDictionary(l => l.Name, l => (l.InputsFirst, l.Order));
+        var shapes = model.Parameters.Shapes.Where(s => targets.ContainsKey(s.Name)).Select(s => (s.Name, In: s.Shape[targets[s.Name].InputsFirst ? 0 : 1], Out: s.Shape[targets[s.Name].InputsFirst ? 1 : 0])).ToList();
         Parameters = new FlatParameters(shapes.SelectMany(s => ShapesOf(s.Name, s.In, s.Out)), trainable: true);
         var random = new Random(options.Seed);
         foreach (var (name, inputs, _) in shapes)
@@ -77,12 +79,13 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="x">The layer's input [n, in].</param>
     /// <param name="y">x·Wᵀ [n, out], before the bias.</param>
     /// <param name="weight">W [out, in].</param>
-    /// <param name="training">Whether dropout acts.</param>
-    public Tensor Apply(string name, Tensor x, Tensor y, Tensor weight, bool training)
+    /// <param name="noise">Draws dropout's masks; null outside of training.</param>
+    /// <param name="place">First number of the layer's places.</param>
+    internal Tensor Apply(string name, Tensor x, Tensor y, Tensor weight, DropoutNoise? noise, int place)
     {
         if (!targets.ContainsKey(name)) return y;
         Tensor a = Parameters[name + ".lora_A"], b = Parameters[name + ".lora_B"];
-        Tensor input = options.Dropout > 0 && training ? F.dropout(x, options.Dropout, training: true) : x;
+        Tensor input = noise?.Apply(x, options.Dropout, place + 3 + targets[name].Order) ?? x;
         Tensor sum = y + F.linear(F.linear(input, a), b) * options.Scale;
         return options.Dora ? sum * LengthFactor(weight, a, b, Parameters[name + ".lora_magnitude"], options.Scale) : sum;
     }
@@ -95,7 +98,7 @@ public sealed class LoraAdapter : IDisposable
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (name, inputsFirst) in targets)
+        foreach (var (name, (inputsFirst, _)) in targets)
         {
             Tensor stored = model.Parameters[name], weight = inputsFirst ? stored.t() : stored;
             Tensor merged = weight + Parameters[name + ".lora_B"].matmul(Parameters[name + ".lora_A"]) * options.Scale;
@@ -107,7 +110,7 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>Writes the adapter as a PEFT folder (adapter_config.json, adapter_model.safetensors), which peft and <see cref="LoraMerge"/> read.</summary>
     public void Save(string folder) => LoraAdapterWriter.Write(folder, new LoraSettings
     {
-        Rank = options.Rank, Alpha = options.Alpha, UseRsLora = options.RankStabilised, UseDora = options.Dora, FanInFanOut = targets.ContainsValue(true),
+        Rank = options.Rank, Alpha = options.Alpha, UseRsLora = options.RankStabilised, UseDora = options.Dora, FanInFanOut = targets.Values.Any(t => t.InputsFirst),
     },
     [
         .. targets.Keys.Order(StringComparer.Ordinal).Select(name => new LoraLayer(name[..^".weight".Length],
@@ -150,7 +153,7 @@ public sealed class LoraAdapter : IDisposable
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         Tensor stored = model.Parameters[name];
-        Parameters[name + ".lora_magnitude"].copy_(RowNorm(targets[name] ? stored.t() : stored));
+        Parameters[name + ".lora_magnitude"].copy_(RowNorm(targets[name].InputsFirst ? stored.t() : stored));
     }
 
     private static Tensor RowNorm(Tensor weight) => weight.square().sum(1).sqrt();

@@ -18,6 +18,7 @@ public sealed class LlamaForCausalLM : IDisposable
     private readonly DecoderTensors tensors;
     private readonly RotaryEmbedding?[] rotaries;
     private readonly Dictionary<(bool Sliding, bool Long), RotaryEmbedding> tables = [];
+    private int stepSeed, passes;
 
     /// <summary>A model with all parameters zero; fill <see cref="Parameters"/> before use.</summary>
     /// <param name="config">Sizes.</param>
@@ -50,6 +51,9 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>Share of the embeddings and of each block's output that is set to zero while gradients are recorded.</summary>
     public double Dropout { get; set; }
 
+    /// <summary>Seeds the masks of the forward passes that follow; without it they are those of step 0.</summary>
+    public void BeginStep(int seed) => (stepSeed, passes) = (seed, 0);
+
     /// <summary>
     /// Keeps only each layer's input for the backward pass and computes the rest again there: activations shrink to about one layer's, a step takes about a third longer.
     /// </summary>
@@ -67,15 +71,15 @@ public sealed class LlamaForCausalLM : IDisposable
         var masks = new Dictionary<int, Tensor?>();
         Tensor x = Embed(tensor(batch.Ids), positions, rows, length);
         if (OnEmbeddings is not null) x = OnEmbeddings(x);
-        bool training = is_grad_enabled();
-        x = Dropped(x, training);
+        DropoutNoise? noise = is_grad_enabled() ? new DropoutNoise(LengthBuckets.HashCodeOf(stepSeed, passes++)) : null;
+        x = noise?.Apply(x, Dropout, 0) ?? x;
         for (int layer = 0; layer < Config.NumHiddenLayers; layer++)
         {
             int window = Config.Window(layer) is { } seen && seen < length ? seen : 0;
             if (!masks.TryGetValue(window, out Tensor? mask)) masks[window] = mask = MaskOf(packed, window, length);
             RotaryEmbedding? rotary = rotaries[layer] is { } usual ? longer ? TableOf(Config.Window(layer) is not null, longer: true) : usual : null;
-            var at = new LayerInputs(layer, rows, length, rotary?.At(positions, rows, length), mask, training);
-            x = RecomputeActivations && training ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at);
+            var at = new LayerInputs(layer, rows, length, rotary?.At(positions, rows, length), mask, noise);
+            x = RecomputeActivations && noise is not null ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at);
         }
         return Norm(x, tensors.FinalNorm);
     }
@@ -130,18 +134,18 @@ public sealed class LlamaForCausalLM : IDisposable
     {
         Tensor mixed = Attention(Norm(x, tensors.InputNorm(at.Layer)), at);
         if (Config.Family.NormAfterBlock) mixed = Norm(mixed, tensors.AfterAttentionNorm(at.Layer));
-        x = x + Dropped(mixed, at.Training);
+        x = x + Dropped(mixed, at, 1);
         Tensor h = Norm(x, tensors.MlpNorm(at.Layer));
         Tensor inner = Config.Family.GatedMlp ? Gated(h, at) : Activate(Linear(h, at, Projection.Up));
         Tensor down = Linear(inner, at, Projection.Down);
         if (Config.Family.NormAfterBlock) down = Norm(down, tensors.AfterMlpNorm(at.Layer));
-        return x + Dropped(down, at.Training);
+        return x + Dropped(down, at, 2);
     }
 
     private Tensor Gated(Tensor h, LayerInputs at)
     {
         if (Config.Family.Layout != TensorLayout.Fused) return Activate(Linear(h, at, Projection.Gate)) * Linear(h, at, Projection.Up);
-        Tensor both = Whole(h, tensors.Linear(at.Layer, Projection.Gate), at.Training);
+        Tensor both = Whole(h, tensors.Linear(at.Layer, Projection.Gate), at);
         return Activate(both.narrow(-1, 0, Config.IntermediateSize)) * both.narrow(-1, Config.IntermediateSize, Config.IntermediateSize);
     }
 
@@ -178,19 +182,19 @@ public sealed class LlamaForCausalLM : IDisposable
         Tensor Heads(Tensor all, long count) => all.view(at.Rows, at.Length, count, size);
         if (Config.Family.Layout == TensorLayout.Separate)
             return (Heads(Linear(h, at, Projection.Query), queries), Heads(Linear(h, at, Projection.Key), keys), Heads(Linear(h, at, Projection.Value), keys));
-        Tensor fused = Whole(h, tensors.Linear(at.Layer, Projection.Query), at.Training).view(at.Rows, at.Length, queries + 2 * keys, size);
+        Tensor fused = Whole(h, tensors.Linear(at.Layer, Projection.Query), at).view(at.Rows, at.Length, queries + 2 * keys, size);
         return (fused.narrow(2, 0, queries), fused.narrow(2, queries, keys), fused.narrow(2, queries + keys, keys));
     }
 
-    private Tensor Linear(Tensor x, LayerInputs at, Projection projection) => Whole(x, tensors.Linear(at.Layer, projection), at.Training);
+    private Tensor Linear(Tensor x, LayerInputs at, Projection projection) => Whole(x, tensors.Linear(at.Layer, projection), at);
 
     // A fused tensor is multiplied whole: its parts are cut from the output, and an adapter changes all of it.
-    private Tensor Whole(Tensor x, LinearSource source, bool training)
+    private Tensor Whole(Tensor x, LinearSource source, LayerInputs at)
     {
         Tensor weight = source.InputsFirst ? Parameters[source.Name].t() : Parameters[source.Name];
         Tensor? bias = source.Bias is null ? null : Parameters[source.Bias];
         Tensor y = Product.Of(x, weight, Precision);
-        if (Adapter is not null) y = Adapter.Apply(source.Name, x, y, weight, training);
+        if (Adapter is not null) y = Adapter.Apply(source.Name, x, y, weight, at.Noise, at.Place);
         return bias is null ? y : y + bias;
     }
 
@@ -214,7 +218,7 @@ public sealed class LlamaForCausalLM : IDisposable
 
     private static Tensor Capped(Tensor x, double? cap) => cap is { } c ? (x / c).tanh() * c : x;
 
-    private Tensor Dropped(Tensor x, bool training) => Dropout > 0 && training ? F.dropout(x, Dropout, training: true) : x;
+    private Tensor Dropped(Tensor x, LayerInputs at, int place) => at.Noise?.Apply(x, Dropout, at.Place + place) ?? x;
 
     /// <summary>Additive mask of a layer: null for plain causal attention; packed documents, a window, or both otherwise.</summary>
     private static Tensor? MaskOf(Tensor? packed, int window, long length)
@@ -237,5 +241,9 @@ public sealed class LlamaForCausalLM : IDisposable
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    private sealed record LayerInputs(int Layer, long Rows, long Length, (Tensor Cosine, Tensor Sine)? Rotation, Tensor? Mask, bool Training);
+    private sealed record LayerInputs(int Layer, long Rows, long Length, (Tensor Cosine, Tensor Sine)? Rotation, Tensor? Mask, DropoutNoise? Noise)
+    {
+        /// <summary>First of the numbers that tell this layer's masks apart.</summary>
+        public int Place => 16 * (Layer + 1);
+    }
 }

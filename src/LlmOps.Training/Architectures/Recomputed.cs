@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace LlmOps.Training.Architectures;
 
 /// <summary>
-/// Activation checkpointing (Chen et al. 2016): the forward pass keeps only the input, the backward pass computes the layer again from it, with the random
-/// numbers it had the first time. Gradients of the parameters arrive in their own buffers as always.
+/// Activation checkpointing (Chen et al. 2016): the forward pass keeps only the input, the backward pass computes the layer again from it. The layer must be
+/// a pure function, dropout included (<see cref="DropoutNoise"/>). Gradients of the parameters arrive in their own buffers as always.
 /// </summary>
 internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
 {
@@ -26,7 +26,6 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
         var (x, layer) = ((Tensor)vars[0], (Func<Tensor, Tensor>)vars[1]);
         ctx.save_for_backward([x]);
         ctx.save_data("layer", layer);
-        ctx.save_data("random", random.get_rng_state().DetachFromDisposeScope());
         using var noGradient = no_grad();
         return layer(x);
     }
@@ -36,13 +35,9 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
     {
         Tensor x = ctx.get_saved_variables()[0];
         var layer = (Func<Tensor, Tensor>)ctx.get_data("layer");
-        using var then = (Tensor)ctx.get_data("random");
-        using Tensor now = random.get_rng_state();
-        random.set_rng_state(then);
         using var gradient = enable_grad();
         Tensor input = x.detach().requires_grad_();
         autograd.backward([layer(input)], [grad_output]);
-        random.set_rng_state(now);
         return [input.grad!, null!];
     }
 }
