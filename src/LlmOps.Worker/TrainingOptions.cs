@@ -14,7 +14,7 @@ public static class TrainingOptions
         LearningRate = p.LearningRate, Epochs = p.Epochs, MaxSteps = p.MaxSteps, BatchSize = p.BatchSize, MicroBatch = p.MicroBatch, MaxGradientNorm = p.MaxGradientNorm,
         EmaDecay = p.EmaDecay, EvaluateEverySteps = p.EvaluateEvery, HeldOutExamples = p.HeldOutExamples, Patience = p.Patience, SampleEverySteps = p.SampleEvery,
         CheckpointEverySteps = p.CheckpointEvery, KeepLast = p.KeepCheckpoints, Seed = p.Seed, Threads = threads,
-        Precision = p.Precision == "bfloat16" ? Precision.BFloat16 : Precision.Float32,
+        RecomputeActivations = p.RecomputeActivations, Precision = p.Precision == "bfloat16" ? Precision.BFloat16 : Precision.Float32,
         Optimizer = options.Optimizer with { Kind = Rule(p.Optimizer), Momentum = p.Momentum, Nesterov = p.Nesterov, WeightDecay = p.WeightDecay, L1 = p.L1 },
         Schedule = options.Schedule with { Kind = Shape(p.Schedule), WarmupFraction = p.WarmupFraction, FinalFraction = p.FinalFraction },
     });

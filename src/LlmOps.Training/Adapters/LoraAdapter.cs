@@ -83,9 +83,9 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="place">First number of the layer's places.</param>
     internal Tensor Apply(string name, Tensor x, Tensor y, Tensor weight, DropoutNoise? noise, int place)
     {
-        if (!targets.ContainsKey(name)) return y;
+        if (!targets.TryGetValue(name, out var target)) return y;
         Tensor a = Parameters[name + ".lora_A"], b = Parameters[name + ".lora_B"];
-        Tensor input = noise?.Apply(x, options.Dropout, place + 3 + targets[name].Order) ?? x;
+        Tensor input = noise?.Apply(x, options.Dropout, place + 3 + target.Order) ?? x;
         Tensor sum = y + F.linear(F.linear(input, a), b) * options.Scale;
         return options.Dora ? sum * LengthFactor(weight, a, b, Parameters[name + ".lora_magnitude"], options.Scale) : sum;
     }

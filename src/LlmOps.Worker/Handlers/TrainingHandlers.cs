@@ -24,7 +24,7 @@ public sealed class PretrainHandler(DatasetFiles files, ArtifactStore artifacts,
         var tokenizer = Tokenizer.Load(await artifacts.FolderAsync(p.Tokenizer, ct));
         var options = new Pretraining
         {
-            HiddenSize = p.HiddenSize, Layers = p.Layers, Heads = p.Heads, KvHeads = p.KvHeads, Intermediate = p.IntermediateSize, ContextLength = p.ContextLength,
+            HiddenSize = p.HiddenSize, Layers = p.Layers, Heads = p.Heads, KvHeads = p.KvHeads, Intermediate = p.IntermediateSize, ContextLength = p.ContextLength, Dropout = p.Dropout,
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "pretrain", corpus.KeyText(), corpus.Licence, null,
             (target, work, progress, token) => options.Run(texts, heldOut, tokenizer, target, work, progress, token), ct);
@@ -70,7 +70,7 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
         var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
         var options = new SupervisedFineTuning
         {
-            LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha,
+            LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, RankStabilised = p.RankStabilised, Dora = p.Dora, LoraDropout = p.LoraDropout, Dropout = p.Dropout,
             Packing = p.Packing == "bfd" ? Packing.Bfd : Packing.None, AssistantOnly = p.AssistantOnly, NeftuneAlpha = p.NeftuneAlpha, LabelSmoothing = p.LabelSmoothing,
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,

@@ -73,6 +73,8 @@ public sealed record PretrainParameters : TrainingParameters
     public int IntermediateSize { get; init; } = 512;
     [Field("Longest sequence.", Unit = "tokens", Min = 32, Max = 8192)]
     public int ContextLength { get; init; } = 128;
+    [Field("Share of the embeddings and of each block's output that is set to zero in training.", Min = 0, Max = 0.9)]
+    public double Dropout { get; init; }
 
     public override IEnumerable<FieldProblem> Problems()
     {
@@ -113,6 +115,14 @@ public sealed record FineTuneParameters : TrainingParameters
     public int LoraRank { get; init; } = 16;
     [Field("Scale of the adapters: alpha ÷ rank.", Min = 1, Max = 1024)]
     public int LoraAlpha { get; init; } = 32;
+    [Field("Scale the adapters by alpha ÷ √rank (rsLoRA), which keeps their size when the rank grows.")]
+    public bool RankStabilised { get; init; }
+    [Field("Train a length per output beside the adapters' direction (DoRA).")]
+    public bool Dora { get; init; }
+    [Field("Share of the adapters' input that is set to zero in training.", Min = 0, Max = 0.9)]
+    public double LoraDropout { get; init; }
+    [Field("Share of the embeddings and of each block's output that is set to zero in training.", Min = 0, Max = 0.9)]
+    public double Dropout { get; init; }
     [Field("How examples are put into rows: one in each, or several by best fit that do not see each other. Saves the time that padding costs.", Allowed = ["none", "bfd"])]
     public string Packing { get; init; } = "none";
     [Field("Learn only the assistant's turns of a conversation; otherwise all of it.")]

@@ -49,6 +49,8 @@ public abstract record TrainingParameters : StageParameters
     public string ResumeFrom { get; init; } = "";
     [Field("Number format of a language model's matrix products; bfloat16 is faster and needs a processor with AVX512-BF16.", Allowed = ["float32", "bfloat16"])]
     public string Precision { get; init; } = "float32";
+    [Field("Keep only each layer's input of a language model and compute the rest again in the backward pass: less memory, about a third more time.")]
+    public bool RecomputeActivations { get; init; }
     [Field("Seed of initialisation and order.", Min = 0, Max = int.MaxValue)]
     public int Seed { get; init; } = 42;
 
