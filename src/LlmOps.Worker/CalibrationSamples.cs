@@ -18,7 +18,8 @@ public sealed record CalibrationSamples(CalibrationData? Data, IReadOnlyList<IRe
     {
         if (p.Methods.FirstOrDefault(m => !Possible.Contains(m)) is { } method)
             throw LlmOpsException.Invalid($"{method} quantizes language models; a {config.Kind} can become {string.Join(", ", Possible)}.");
-        if (p.Calibration.Length == 0)
+        // An LSTM's own weights stay as they are, and its table and head need no calibration.
+        if (p.Calibration.Length == 0 || config is LstmConfig)
             return new(null, null);
         var version = await db.DatasetVersions.GetAsync(p.Calibration, ct);
         IReadOnlyList<NamedTensor> Inputs(Sample sample) => SmallModelInputs.Of(config, [sample]);

@@ -17,12 +17,12 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
 {
     public int Threads => settings.Threads;
 
-    public async Task TrainAndPublishAsync(JobContext job, StageSpec spec, TrainingParameters parameters, string model, string stage, string trainedOn, string licence, Guid? parent,
+    public async Task TrainAndPublishAsync(JobContext job, StageSpec spec, StageParameters parameters, string model, string stage, string trainedOn, string licence, Guid? parent,
         Func<string, string, ITrainingWatch, CancellationToken, TrainingReport> train, CancellationToken ct)
     {
         var run = await StartRunAsync(job, spec, parameters, ct);
         var target = Path.Combine(job.WorkFolder, "checkpoint");
-        var watch = new TrainingRecord(job, await StartFromAsync(job, parameters, ct));
+        var watch = new TrainingRecord(job, await StartFromAsync(job, parameters as TrainingParameters, ct));
         var training = Task.Factory.StartNew(() => train(target, Directory.CreateDirectory(Path.Combine(job.WorkFolder, "training")).FullName, watch, ct),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         while (!training.IsCompleted)
@@ -47,9 +47,9 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
         await hints.ChangedAsync(Areas.Model, Guid.Empty);
     }
 
-    private async Task<string?> StartFromAsync(JobContext job, TrainingParameters parameters, CancellationToken ct)
+    private async Task<string?> StartFromAsync(JobContext job, TrainingParameters? parameters, CancellationToken ct)
     {
-        if (parameters.ResumeFrom.Length == 0)
+        if (parameters is null || parameters.ResumeFrom.Length == 0)
             return null;
         await using var db = await job.OpenDbAsync(ct);
         return await checkpoints.FolderAsync(db, Guid.Parse(parameters.ResumeFrom), ct);

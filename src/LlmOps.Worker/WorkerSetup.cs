@@ -24,6 +24,8 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, TrainClassifierHandler>();
         services.AddSingleton<IJobHandler, TrainAutoencoderHandler>();
         services.AddSingleton<IJobHandler, TrainDiffusionHandler>();
+        services.AddSingleton<IJobHandler, TrainLstmHandler>();
+        services.AddSingleton<IJobHandler, TrainBaselineHandler>();
         services.AddSingleton<IJobHandler, ExportOnnxHandler>();
         services.AddSingleton<IJobHandler, OptimizeGraphHandler>();
         services.AddSingleton<IJobHandler, QuantizeHandler>();

@@ -9,18 +9,20 @@ internal static class ClassifierEvaluation
 
     /// <param name="labels">What the scores stand for.</param>
     /// <param name="samples">Each with a label.</param>
-    /// <param name="scores">For each sample one score (logit) a label.</param>
-    public static SmallModelScores Score(IReadOnlyList<string> labels, IReadOnlyList<Sample> samples, IReadOnlyList<float[]> scores)
+    /// <param name="scores">For each sample one score a label.</param>
+    /// <param name="margins">The scores are distances from a border, which are no logits: they are shown as they are.</param>
+    public static SmallModelScores Score(IReadOnlyList<string> labels, IReadOnlyList<Sample> samples, IReadOnlyList<float[]> scores, bool margins = false)
     {
         var (rows, confusion, mistakes) = (new List<SampleScore>(), new int[labels.Count, labels.Count], new List<(Sample Sample, int Wanted, int Said)>());
         foreach (var (i, sample) in samples.Index())
         {
             var wanted = IndexOf(labels, sample.Target);
             var (said, probability) = Best(scores[i]);
+            var strength = margins ? $"margin {scores[i][said].ToString("0.000", System.Globalization.CultureInfo.InvariantCulture)}" : probability.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
             confusion[wanted, said]++;
             if (said != wanted)
                 mistakes.Add((sample, wanted, said));
-            rows.Add(new(i, SmallModelMetrics.Accuracy, said == wanted ? 1 : 0, null, labels[wanted], FormattableString.Invariant($"{labels[said]} ({probability:0.000})"), labels[wanted]));
+            rows.Add(new(i, SmallModelMetrics.Accuracy, said == wanted ? 1 : 0, null, labels[wanted], $"{labels[said]} ({strength})", labels[wanted]));
             var statistics = new double[3 * labels.Count];
             statistics[3 * said + 1]++;
             statistics[3 * wanted + 2]++;

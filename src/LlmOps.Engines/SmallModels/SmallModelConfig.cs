@@ -9,6 +9,9 @@ namespace LlmOps.Engines.SmallModels;
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "model_type")]
 [JsonDerivedType(typeof(CnnClassifierConfig), CnnClassifierConfig.ModelType)]
+[JsonDerivedType(typeof(LstmConfig), LstmConfig.ModelType)]
+[JsonDerivedType(typeof(LinearRegressionConfig), LinearRegressionConfig.ModelType)]
+[JsonDerivedType(typeof(KernelSvmConfig), KernelSvmConfig.ModelType)]
 [JsonDerivedType(typeof(PlainAutoencoderConfig), PlainAutoencoderConfig.ModelType)]
 [JsonDerivedType(typeof(VariationalAutoencoderConfig), VariationalAutoencoderConfig.ModelType)]
 [JsonDerivedType(typeof(DiffusionConfig), DiffusionConfig.ModelType)]
@@ -21,7 +24,7 @@ public abstract record SmallModelConfig
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, AllowOutOfOrderMetadataProperties = true, RespectRequiredConstructorParameters = true,
     };
 
-    private static readonly string[] ModelTypes = [CnnClassifierConfig.ModelType, PlainAutoencoderConfig.ModelType, VariationalAutoencoderConfig.ModelType, DiffusionConfig.ModelType];
+    private static readonly string[] ModelTypes = [CnnClassifierConfig.ModelType, LstmConfig.ModelType, LinearRegressionConfig.ModelType, KernelSvmConfig.ModelType, PlainAutoencoderConfig.ModelType, VariationalAutoencoderConfig.ModelType, DiffusionConfig.ModelType];
 
     /// <summary>What the model is, for people: "CNN classifier".</summary>
     [JsonIgnore]

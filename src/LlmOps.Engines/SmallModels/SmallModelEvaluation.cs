@@ -21,6 +21,12 @@ public static class SmallModelMetrics
     /// <summary>Mean F1 over the labels; statistics are right, predicted and wanted for each label.</summary>
     public const string MacroF1 = "classes";
 
+    /// <summary>Share of the target's variance that is explained; statistics are squared error, 1, target and squared target.</summary>
+    public const string RSquared = "regression";
+
+    /// <summary>Root of the mean squared error, with the same statistics.</summary>
+    public const string Residuals = "residuals";
+
     /// <summary>Squared error per pixel of an image that went through the code of an autoencoder.</summary>
     public const string Reconstruction = "reconstruction";
 
@@ -67,11 +73,16 @@ public static class SmallModelEvaluation
         return config switch
         {
             CnnClassifierConfig cnn => ClassifierEvaluation.Score(cnn.Labels, samples, FirstOutput(config, model, samples, ct)),
+            LinearRegressionConfig => RegressionEvaluation.Score(samples, [.. FirstOutput(config, model, samples, ct).Select(o => (double)o[0])]),
+            KernelSvmConfig svm => WithSurface(svm, model, samples, ClassifierEvaluation.Score(svm.Labels, samples, FirstOutput(config, model, samples, ct), margins: true)),
             AutoencoderConfig autoencoder => AutoencoderEvaluation.Score(autoencoder, model, samples, ct),
             DiffusionConfig diffusion => DiffusionEvaluation.Score(diffusion, model, samples, ct),
             _ => throw new UnsupportedModelException($"A {config.Kind} is not measured on samples."),
         };
     }
+
+    private static SmallModelScores WithSurface(KernelSvmConfig config, SmallModelRun model, IReadOnlyList<Sample> samples, SmallModelScores scores) =>
+        config.Features == 2 ? scores with { Pictures = [DecisionSurface.Draw(config.Labels, model, samples), .. scores.Pictures] } : scores;
 
     /// <summary>The first output of every sample, batch by batch, each of the same width.</summary>
     internal static float[][] FirstOutput(SmallModelConfig config, SmallModelRun model, IReadOnlyList<Sample> samples, CancellationToken ct)

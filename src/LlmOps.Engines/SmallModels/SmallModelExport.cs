@@ -44,6 +44,9 @@ public static class SmallModelExport
         switch (config)
         {
             case CnnClassifierConfig cnn: CnnGraph.Add(graph, writer, cnn, weights); break;
+            case LstmConfig lstm: LstmGraph.Add(graph, writer, lstm, weights); break;
+            case LinearRegressionConfig linear: BaselineGraphs.Add(graph, writer, linear, weights); break;
+            case KernelSvmConfig svm: BaselineGraphs.Add(graph, writer, svm, weights); break;
             case AutoencoderConfig autoencoder: AutoencoderGraph.Add(graph, writer, autoencoder, weights); break;
             case DiffusionConfig diffusion: DiffusionGraph.Add(graph, writer, diffusion, weights); break;
             default: throw new UnsupportedModelException($"A {config.Kind} has no ONNX form here.");

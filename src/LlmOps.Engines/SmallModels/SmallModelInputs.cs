@@ -5,6 +5,8 @@ namespace LlmOps.Engines.SmallModels;
 /// <summary>Turns samples into the inputs of a small model's graph.</summary>
 public static class SmallModelInputs
 {
+    private const int RandomTokens = 16;
+
     /// <summary>One batch.</summary>
     /// <param name="config">The model.</param>
     /// <param name="samples">At least one; each of the model's size.</param>
@@ -12,6 +14,8 @@ public static class SmallModelInputs
     public static IReadOnlyList<NamedTensor> Of(SmallModelConfig config, IReadOnlyList<Sample> samples) => config switch
     {
         CnnClassifierConfig cnn => [Images(CnnGraph.Image, samples, cnn.Width, cnn.Height)],
+        LinearRegressionConfig linear => [Features(BaselineGraphs.Features, samples, linear.Features)],
+        KernelSvmConfig svm => [Features(BaselineGraphs.Features, samples, svm.Features)],
         AutoencoderConfig coder => [Images(AutoencoderGraph.Image, samples, coder.ImageSize, coder.ImageSize), NamedTensor.Of(AutoencoderGraph.Shift, new float[samples.Count * coder.Latent], samples.Count, coder.Latent)],
         DiffusionConfig diffusion => Noisy(diffusion, samples),
         _ => throw new UnsupportedModelException($"A {config.Kind} takes no samples."),
@@ -24,6 +28,10 @@ public static class SmallModelInputs
     public static IReadOnlyList<NamedTensor> Random(SmallModelConfig config, int batch, Random random) => config switch
     {
         CnnClassifierConfig cnn => [NamedTensor.Of(CnnGraph.Image, Uniform(batch * cnn.Width * cnn.Height, random), batch, 1, cnn.Height, cnn.Width)],
+        LstmConfig lstm => [.. Lstm(lstm, [.. Enumerable.Range(0, batch * RandomTokens).Select(_ => (long)random.Next(lstm.VocabSize))], batch, RandomTokens).Take(1),
+            .. new[] { LstmGraph.Hidden, LstmGraph.Cell }.Select(name => NamedTensor.Of(name, Normal(lstm.Layers * batch * lstm.HiddenSize, random), lstm.Layers, batch, lstm.HiddenSize))],
+        LinearRegressionConfig linear => [NamedTensor.Of(BaselineGraphs.Features, Normal(batch * linear.Features, random), batch, linear.Features)],
+        KernelSvmConfig svm => [NamedTensor.Of(BaselineGraphs.Features, Normal(batch * svm.Features, random), batch, svm.Features)],
         AutoencoderConfig coder => [NamedTensor.Of(AutoencoderGraph.Image, Uniform(batch * coder.Pixels, random), batch, 1, coder.ImageSize, coder.ImageSize),
             NamedTensor.Of(AutoencoderGraph.Shift, Normal(batch * coder.Latent, random), batch, coder.Latent)],
         DiffusionConfig diffusion => [NamedTensor.Of(DiffusionGraph.Sample, Normal(batch * diffusion.Pixels, random), batch, 1, diffusion.ImageSize, diffusion.ImageSize),
@@ -45,6 +53,13 @@ public static class SmallModelInputs
             schedule.AddNoise(DiffusionEvaluation.Signed(sample), noise, (int)steps[row], noisy.AsSpan(row * config.Pixels, config.Pixels));
         }
         return [NamedTensor.Of(DiffusionGraph.Sample, noisy, [.. clean.Shape]), NamedTensor.Of(DiffusionGraph.Timestep, steps, samples.Count)];
+    }
+
+    /// <summary>Tokens of an LSTM, each row with an empty state before it.</summary>
+    internal static IReadOnlyList<NamedTensor> Lstm(LstmConfig config, long[] ids, int batch, int length)
+    {
+        var empty = new float[config.Layers * batch * config.HiddenSize];
+        return [NamedTensor.Of(LstmGraph.Ids, ids, batch, length), .. new[] { LstmGraph.Hidden, LstmGraph.Cell }.Select(name => NamedTensor.Of(name, empty, config.Layers, batch, config.HiddenSize))];
     }
 
     internal static NamedTensor Images(string name, IReadOnlyList<Sample> samples, int width, int height)

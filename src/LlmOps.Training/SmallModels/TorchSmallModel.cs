@@ -39,6 +39,9 @@ public sealed class TorchSmallModel : IDisposable
             CnnClassifierConfig => [Named("logits", new CnnNetwork(name => parameters[name]).Logits(Floats(inputs, "image")))],
             AutoencoderConfig coder => Autoencoder(coder, inputs),
             DiffusionConfig diffusion => Diffusion(diffusion, inputs),
+            LstmConfig lstm => Lstm(lstm, inputs),
+            LinearRegressionConfig => [Named("prediction", Dense(Floats(inputs, "features"), "linear"))],
+            KernelSvmConfig svm => [Named("margins", Dense(Dense(Floats(inputs, "features"), "kernel").cos() * Math.Sqrt(2.0 / svm.RandomFeatures), "svm"))],
             _ => throw new UnsupportedModelException($"A {Config.Kind} is not computed by libtorch."),
         };
     }
@@ -59,8 +62,30 @@ public sealed class TorchSmallModel : IDisposable
         return [Named("noise", network.Predict(images.flatten(1), tensor(inputs.Single(i => i.Name == "timestep").Values<long>().ToArray())).view(images.shape))];
     }
 
+    /// <summary>Opens the checkpoint of an LSTM as a scoring model.</summary>
+    /// <exception cref="InvalidModelException">The folder holds none.</exception>
+    public static LstmCausalModel LoadLstm(string folder)
+    {
+        TorchSmallModel model = Load(folder);
+        if (model.Config is LstmConfig lstm) return new LstmCausalModel(lstm, model.Run, model);
+        model.Dispose();
+        throw new InvalidModelException($"The folder holds a {model.Config.Kind}, no LSTM language model.");
+    }
+
     /// <inheritdoc/>
     public void Dispose() => parameters.Dispose();
+
+    private IReadOnlyList<NamedTensor> Lstm(LstmConfig config, IReadOnlyList<NamedTensor> inputs)
+    {
+        NamedTensor ids = inputs.Single(i => i.Name == "input_ids");
+        long batch = ids.Shape[0], length = ids.Shape[1];
+        var network = new LstmNetwork(config, name => parameters[name]);
+        var (states, hidden, cell) = network.Run(tensor(ids.Values<long>().ToArray(), [batch, length]), Floats(inputs, "past_hidden"), Floats(inputs, "past_cell"));
+        Tensor logits = network.Logits(states.reshape(batch * length, config.HiddenSize)).view(batch, length, config.VocabSize);
+        return [Named("logits", logits), Named("present_hidden", hidden), Named("present_cell", cell)];
+    }
+
+    private Tensor Dense(Tensor x, string name) => nn.functional.linear(x, parameters[$"{name}.weight"], parameters[$"{name}.bias"]);
 
     internal static Tensor Floats(IReadOnlyList<NamedTensor> inputs, string name)
     {

@@ -5,6 +5,7 @@ using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Training.SmallModels;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Worker.Evaluation;
@@ -20,7 +21,8 @@ public sealed record ModelForm(string Name, string Folder, long SizeBytes)
     /// <summary>What it is when it is no language model of the transformer kind.</summary>
     public SmallModelConfig? Small => SmallModelConfig.TryRead(Folder);
 
-    public ICausalModel Load() => Small is { } small ? throw LlmOpsException.Invalid($"This is a {small.Kind}: it reads no texts. Measure it with an evaluate stage and a dataset in samples.")
+    public ICausalModel Load() => Small is LstmConfig ? IsCheckpoint ? TorchSmallModel.LoadLstm(Folder) : LstmCausalModel.Load(Folder)
+        : Small is { } small ? throw LlmOpsException.Invalid($"This is a {small.Kind}: it reads no texts. Measure it with an evaluate stage and a dataset in samples.")
         : IsCheckpoint ? CheckpointModel.Load(Folder) : OnnxCausalModel.Load(Folder);
 
     public static async Task<List<ModelForm>> FindAsync(LlmOpsDb db, ArtifactStore artifacts, ModelVersion version, IReadOnlyList<string> names, CancellationToken ct)

@@ -1,6 +1,7 @@
 using LlmOps.Engines.Benchmarking;
 using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.SmallModels;
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
@@ -93,7 +94,7 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             await job.SaveAsync(db => { db.RowScores.AddRange(scored); return Task.CompletedTask; }, ct);
         }
 
-        if (form.Small is { } small)
+        if (form.Small is not (null or LstmConfig))
         {
             job.Report((double)index / count, $"{form.Name}: {samples.Count} samples");
             if (samples.Count > 0 && !stored.Overlaps(SmallModelRows.Tasks))

@@ -1,6 +1,8 @@
 using System.Text;
 using LlmOps.Engines.SmallModels;
+using LlmOps.Engines.Text;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Jobs;
@@ -51,5 +53,44 @@ public sealed class TrainClassifierHandler(DatasetFiles files, TrainingRecorder 
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "classifier", dataset.KeyText(), dataset.Licence, null,
             (target, work, watch, token) => options.Run(samples, heldOut, target, work, watch, token), ct);
+    }
+}
+
+public sealed class TrainLstmHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
+{
+    public string Kind => "train-lstm";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var spec = job.Spec<StageSpec>();
+        var p = spec.Parameters<TrainLstmParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var corpus = await db.DatasetVersions.GetAsync(p.Corpus, ct);
+        var texts = (await files.TrainAsync<CorpusText>(corpus, ct)).ConvertAll(r => r.Text);
+        var heldOut = (await files.HeldOutAsync<CorpusText>(corpus, ct)).ConvertAll(r => r.Text);
+        var tokenizer = Tokenizer.Load(await artifacts.FolderAsync(p.Tokenizer, ct));
+        var options = new LstmLanguageModel
+        {
+            EmbeddingSize = p.EmbeddingSize, HiddenSize = p.HiddenSize, Layers = p.Layers, TieEmbeddings = p.TieEmbeddings, ContextLength = p.ContextLength, Temperature = p.Temperature,
+        }.With(p, recorder.Threads);
+        await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "lstm", corpus.KeyText(), corpus.Licence, null,
+            (target, work, watch, token) => options.Run(texts, heldOut, tokenizer, target, work, watch, token), ct);
+    }
+}
+
+public sealed class TrainBaselineHandler(DatasetFiles files, TrainingRecorder recorder) : IJobHandler
+{
+    public string Kind => "train-baseline";
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var spec = job.Spec<StageSpec>();
+        var p = spec.Parameters<TrainBaselineParameters>();
+        await using var db = await job.OpenDbAsync(ct);
+        var dataset = await db.DatasetVersions.GetAsync(p.Samples, ct);
+        var (samples, heldOut) = (await files.TrainSamplesAsync(dataset, ct), await files.HeldOutSamplesAsync(dataset, ct));
+        await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "baseline", dataset.KeyText(), dataset.Licence, null, (target, _, watch, token) => p.Method == "kernel-svm"
+            ? new KernelSvm { Gamma = p.Gamma, RandomFeatures = p.RandomFeatures, L2 = p.L2, Iterations = p.Iterations, Seed = p.Seed }.Run(samples, heldOut, target, watch, token)
+            : new LinearRegression { L2 = p.L2, Iterations = p.Iterations, Seed = p.Seed }.Run(samples, heldOut, target, watch, token), ct);
     }
 }

@@ -9,7 +9,7 @@ public sealed class PipelineDocumentTests
     private const string Import = "  - { name: data, kind: import-data, with: { source: data, name: facts } }\n";
 
     // Each has a pipeline of its own.
-    private static readonly string[] SmallModelKinds = ["make-samples", "train-classifier", "train-autoencoder", "train-diffusion"];
+    private static readonly string[] SmallModelKinds = ["make-samples", "train-classifier", "train-autoencoder", "train-diffusion", "train-lstm", "train-baseline"];
 
     private static string Stages(string stages) => "name: test\nstages:\n" + stages;
 
@@ -36,6 +36,8 @@ public sealed class PipelineDocumentTests
     [InlineData("autoencoder")]
     [InlineData("vae")]
     [InlineData("diffusion")]
+    [InlineData("lstm")]
+    [InlineData("baselines")]
     public void PipelinesOfSmallModels_CanBeUsed(string name)
     {
         var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", name, $"{name}.yaml")));

@@ -47,14 +47,14 @@ public sealed class CnnClassifierTests : IDisposable
         var weights = Random(config);
         var random = new Random(3);
         float[] pixels = [.. Enumerable.Range(0, 32).Select(_ => random.NextSingle())];
-        TrainingThread.Run(1, () =>
+        TrainingThread.Run(2, () =>
         {
             using var parameters = SmallModelFolder.Parameters(config, trainable: false);
             foreach (var (name, values) in weights) values.CopyTo(parameters.ValuesOf(name));
             return SmallModelFolder.Save(config, parameters, At("hand"));
         });
 
-        using TorchSmallModel torch = TorchSmallModel.Load(At("hand"), 1);
+        using TorchSmallModel torch = TorchSmallModel.Load(At("hand"), 2);
         float[] found = torch.Run([NamedTensor.Of("image", pixels, 1, 1, 8, 4)])[0].Values<float>().ToArray();
 
         double[] x = Stage(Stage([.. pixels.Select(p => (double)p)], 1, 8, 4, weights["conv1.weight"], weights["conv1.bias"]), 2, 4, 2, weights["conv2.weight"], weights["conv2.bias"]);
@@ -67,7 +67,7 @@ public sealed class CnnClassifierTests : IDisposable
     [Fact]
     public void TheSameSeed_GivesTheSameWeights_AndAnotherSeedOthers()
     {
-        string Weights(int seed, string name) => new CnnClassifier { FirstFilters = 2, SecondFilters = 2, HiddenSize = 4, MaxSteps = 3, BatchSize = 8, Shift = 1, Seed = seed, Threads = 1 }
+        string Weights(int seed, string name) => new CnnClassifier { FirstFilters = 2, SecondFilters = 2, HiddenSize = 4, MaxSteps = 3, BatchSize = 8, Shift = 1, Seed = seed, Threads = 2 }
             .Run(Glyphs(30, 1), [], At(name), At($"{name}-work"), ct: Stop).WeightsSha256;
 
         string first = Weights(5, "a");

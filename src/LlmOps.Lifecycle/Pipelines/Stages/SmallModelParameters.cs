@@ -33,3 +33,51 @@ public sealed record TrainClassifierParameters : TrainingParameters
     [Field("Pixels by which each training picture is moved at random; 0 leaves them where they are.", Unit = "pixels", Min = 0, Max = 16)]
     public int Shift { get; init; }
 }
+
+public sealed record TrainLstmParameters : TrainingParameters
+{
+    public TrainLstmParameters() => (LearningRate, Epochs, BatchSize) = (5e-3, 2, 64);
+
+    [Field("Corpus to train on.", Required = true, Reference = true)]
+    public string Corpus { get; init; } = "";
+    [Field("Tokenizer artifact.", Required = true, Reference = true)]
+    public string Tokenizer { get; init; } = "";
+    [Field("Registered model that gets the new version.", Required = true)]
+    public string Model { get; init; } = "";
+    [Field("Width of a token's vector.", Min = 1, Max = 4096)]
+    public int EmbeddingSize { get; init; } = 128;
+    [Field("Cells of each layer.", Min = 1, Max = 4096)]
+    public int HiddenSize { get; init; } = 192;
+    [Field("Layers, one above the other.", Min = 1, Max = 16)]
+    public int Layers { get; init; } = 1;
+    [Field("The head reads the embedding's own matrix.")]
+    public bool TieEmbeddings { get; init; }
+    [Field("Longer texts are cut.", Unit = "tokens", Min = 4, Max = 1024)]
+    public int ContextLength { get; init; } = 64;
+    [Field("Randomness of the texts that are shown while it trains; 0 always takes the likeliest token.", Min = 0, Max = 5)]
+    public double Temperature { get; init; } = 0.7;
+
+    public override IEnumerable<FieldProblem> Problems() => TieEmbeddings && EmbeddingSize != HiddenSize
+        ? [.. base.Problems(), new("tie_embeddings", $"a tied head reads the embedding, so embedding_size ({EmbeddingSize}) and hidden_size ({HiddenSize}) must be equal.")]
+        : base.Problems();
+}
+
+public sealed record TrainBaselineParameters : StageParameters
+{
+    [Field("Dataset of rows of numbers with a target: a number for a regression, a label for a support vector machine.", Required = true, Reference = true)]
+    public string Samples { get; init; } = "";
+    [Field("Registered model that gets the new version.", Required = true)]
+    public string Model { get; init; } = "";
+    [Field("linear-regression, or kernel-svm: a support vector machine with a Gaussian kernel, approximated by random features.", Allowed = ["linear-regression", "kernel-svm"], Required = true)]
+    public string Method { get; init; } = "linear-regression";
+    [Field("L2 penalty.", Min = 1e-7, Max = 1000)]
+    public double L2 { get; init; } = 1e-3;
+    [Field("Upper limit of passes over the rows.", Min = 1, Max = 100_000)]
+    public int Iterations { get; init; } = 100;
+    [Field("kernel-svm: γ of the kernel exp(−γ ‖x − y‖²) on standardised features; 0 takes 1 ÷ features.", Min = 0, Max = 1000)]
+    public double Gamma { get; init; }
+    [Field("kernel-svm: random features that approximate the kernel.", Min = 1, Max = 65536)]
+    public int RandomFeatures { get; init; } = 300;
+    [Field("Seed of random features and order.", Min = 0, Max = int.MaxValue)]
+    public int Seed { get; init; } = 42;
+}

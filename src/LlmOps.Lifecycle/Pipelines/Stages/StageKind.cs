@@ -21,6 +21,8 @@ public static class StageKinds
         new("train-classifier", "train", typeof(TrainClassifierParameters), ["version"], "Trains a small convolutional classifier of pictures."),
         new("train-autoencoder", "train", typeof(TrainAutoencoderParameters), ["version"], "Trains an autoencoder of pictures, plain or variational."),
         new("train-diffusion", "train", typeof(TrainDiffusionParameters), ["version"], "Trains a denoising diffusion that draws pictures."),
+        new("train-lstm", "train", typeof(TrainLstmParameters), ["version"], "Trains a language model of long short-term memory cells from scratch."),
+        new("train-baseline", "train", typeof(TrainBaselineParameters), ["version"], "Fits a linear regression or a support vector machine with a Gaussian kernel, as a baseline for everything larger."),
         new("export-onnx", "optimise", typeof(ExportOnnxParameters), ["version", "variant"], "Builds the ONNX decoder with KV cache and proves that it computes what the checkpoint computes."),
         new("optimize-graph", "optimise", typeof(OptimizeGraphParameters), ["version", "variant"], "ONNX Runtime's offline graph optimisation, with start-up measured before and after."),
         new("quantize", "optimise", typeof(QuantizeParameters), ["version", "variants"], "Makes smaller variants: 8, 4 and 2 bits, 16-bit floats, with or without a look at the activations."),
