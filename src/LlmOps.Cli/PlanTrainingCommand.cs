@@ -51,13 +51,20 @@ internal static class PlanTrainingCommand
             if (plan.Fits == false)
                 AnsiConsole.MarkupLineInterpolated($"  [red]does not fit[/]: the largest worker has {Mb(plan.WorkerMemoryBytes!.Value)}. Lower micro_batch, train an adapter, or take a smaller model.");
             if (plan is { LengthKnown: true, Speed: { } speed })
-                AnsiConsole.MarkupLineInterpolated($"  time        about {TimeSpan.FromSeconds(plan.Seconds!.Value):g} at {speed.TokensPerSecond:N0} tokens/s, measured in the run {speed.Run} of {speed.At:yyyy-MM-dd}{(speed.Worker is null ? "" : $" on {speed.Worker}")}");
+                AnsiConsole.MarkupLineInterpolated($"  time        about {Time(plan.Seconds!.Value)} at {speed.TokensPerSecond:N0} tokens/s, measured in the run {speed.Run} of {speed.At:yyyy-MM-dd}{(speed.Worker is null ? "" : $" on {speed.Worker}")}");
             else if (plan.LengthKnown)
                 AnsiConsole.MarkupLineInterpolated($"  time        not measured yet: no training of this kind and size has run here");
         }
         foreach (var note in plan.Notes)
             AnsiConsole.MarkupLineInterpolated($"  [yellow]{note}[/]");
     }
+
+    private static string Time(double seconds) => TimeSpan.FromSeconds(seconds) switch
+    {
+        { TotalHours: >= 1 } t => $"{(int)t.TotalHours} h {t.Minutes} min",
+        { TotalMinutes: >= 1 } t => $"{t.Minutes} min {t.Seconds} s",
+        var t => t.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture) + " s",
+    };
 
     private static string N(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 

@@ -104,7 +104,7 @@ public sealed class PlanTraining(IDbContextFactory<LlmOpsDb> dbs, ReadVersion ve
     /// <summary>References are no numbers: only the numbers are read from the record.</summary>
     private static JsonObject WithoutReferences(StageDefinition stage) => new(stage.Parameters.Where(p => p.Value?.ToString().Contains("${", StringComparison.Ordinal) != true).Select(p => new KeyValuePair<string, JsonNode?>(p.Key, p.Value?.DeepClone())));
 
-    /// <summary>The mean speed of the newest finished run of this kind whose model had about as many weights.</summary>
+    /// <summary>Tokens over seconds of the newest finished training of this kind whose model had about as many weights, as its report says.</summary>
     private static async Task<MeasuredSpeed?> SpeedAsync(LlmOpsDb db, string kind, TrainingEstimate estimate, CancellationToken ct)
     {
         var (least, most) = ((long)(estimate.Parameters * (1 - AboutAsLarge)), (long)(estimate.Parameters * (1 + AboutAsLarge)));
@@ -113,8 +113,8 @@ public sealed class PlanTraining(IDbContextFactory<LlmOpsDb> dbs, ReadVersion ve
                          join v in db.ModelVersions.AsNoTracking() on r.Id equals v.RunId
                          where r.State == RunState.Succeeded && j.Kind == kind && v.Parameters >= least && v.Parameters <= most
                          orderby r.StartedAt descending
-                         select new { r.Id, r.Name, r.StartedAt, j.WorkerName, Mean = db.Metrics.Where(m => m.RunId == r.Id && m.Key == "tokens_per_second").Average(m => (double?)m.Value) }).FirstOrDefaultAsync(ct);
-        return run?.Mean is { } mean and > 0 ? new(mean, run.Id, run.Name, run.WorkerName, run.StartedAt) : null;
+                         select new { r.Id, r.Name, r.StartedAt, j.WorkerName, v.ReportJson }).FirstOrDefaultAsync(ct);
+        return run is not null && JsonNode.Parse(run.ReportJson)?["tokens_per_second"]?.GetValue<double>() is { } speed and > 0 ? new(speed, run.Id, run.Name, run.WorkerName, run.StartedAt) : null;
     }
 
     private async Task<long?> MemoryAsync(LlmOpsDb db, CancellationToken ct)

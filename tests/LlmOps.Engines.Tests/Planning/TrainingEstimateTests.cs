@@ -53,7 +53,10 @@ public sealed class TrainingEstimateTests
         // Edges of a layer: q 16, k 12, v 12, o 16, gate 24, up 24, down 24 = 128; two layers 256; rank 4: 1024.
         var estimate = TrainingEstimate.Of(Small, Work with { AdapterRank = 4 });
         Assert.Equal(1024, estimate.TrainedParameters);
-        Assert.Equal((4 * (1272 + 1024), 4096L, 8192L), (Part(estimate, "weights"), Part(estimate, "gradients"), Part(estimate, "optimizer")));
+        Assert.Equal(4 * (1272 + 1024), Part(estimate, "copies while saving"));
+        // Beside the 246 of a layer: its narrow side 7·4 and three times its outputs, 8 + 2·4 + 2·8 + 2·16 = 64.
+        Assert.Equal(4L * 20 * (2 * (246 + 28 + 192) + 24), Part(TrainingEstimate.Of(Small, Work with { AdapterRank = 4, MicroBatch = 1 }), "activations"));
+        Assert.Equal((4 * (1272L + 1024), 4096L, 8192L), (Part(estimate, "weights"), Part(estimate, "gradients"), Part(estimate, "optimizer")));
     }
 
     [Theory]
@@ -71,14 +74,27 @@ public sealed class TrainingEstimateTests
     [Fact]
     public void Activations_AndScores_FollowTheForwardPass()
     {
-        // 3 examples at once, padded to 20: 60 tokens. A layer keeps 6·8 + 5·8 + 4·16 = 152 values; two layers and the last norm 304 + 24 = 328.
+        // 3 examples at once, padded to 20: 60 tokens. A layer keeps 10·8 + 7.5·8 + 6.5·4 + 2·8 + 4·16 = 246 values; two layers and the last norm 492 + 24 = 516.
         var estimate = TrainingEstimate.Of(Small, Work with { MicroBatch = 3, ScoredShare = 0.5 });
         Assert.Equal(60, estimate.MicroBatchTokens);
-        Assert.Equal((4L * 60 * 328, 3L * 4 * 30 * 10), (Part(estimate, "activations"), Part(estimate, "scores over the vocabulary")));
+        Assert.Equal((4L * 60 * 516, 3L * 4 * 30 * 10), (Part(estimate, "activations"), Part(estimate, "scores over the vocabulary")));
         Assert.Equal(estimate.Memory.Sum(p => p.Bytes), estimate.MemoryBytes);
         // Pairs are two sequences each; shared rows have a mask.
         Assert.Equal(120, TrainingEstimate.Of(Small, Work with { MicroBatch = 3, SequencesPerExample = 2 }).MicroBatchTokens);
-        Assert.Equal(4L * (96 * 328 + 96 * 32), Part(TrainingEstimate.Of(Small, Work with { MicroBatch = 3, RowLength = 32 }), "activations"));
+        Assert.Equal(4L * (96 * 516 + 96 * 32), Part(TrainingEstimate.Of(Small, Work with { MicroBatch = 3, RowLength = 32 }), "activations"));
+    }
+
+    [Fact]
+    public void AModelOf26MillionWeights_IsCountedAsItWasMeasured()
+    {
+        // Measured peaks of the process beyond that of a training of 0.1 million weights: 1,842 MB and 933 MB.
+        var shape = Small with { Layers = 8, HiddenSize = 512, Heads = 8, KeyValueHeads = 8, HeadDim = 64, IntermediateSize = 1408, VocabSize = 512, MaxContext = 256 };
+        var tiny = Small with { HiddenSize = 64, HeadDim = 16, IntermediateSize = 128, VocabSize = 512, MaxContext = 256 };
+        var work = new TrainingWork { Examples = 230, TokensPerExample = 46, LongestSequence = 128, RowLength = 128, BatchSize = 16, MicroBatch = 16, Epochs = 1 };
+        Assert.Equal(25_960_960, TrainingEstimate.Of(shape, work).Parameters);
+        var floor = TrainingEstimate.Of(tiny, work).MemoryBytes;
+        Assert.InRange((TrainingEstimate.Of(shape, work).MemoryBytes - floor) / 1.842e9, 0.92, 1.08);
+        Assert.InRange((TrainingEstimate.Of(shape, work with { MicroBatch = 4 }).MemoryBytes - floor) / 0.933e9, 0.92, 1.08);
     }
 
     [Fact]

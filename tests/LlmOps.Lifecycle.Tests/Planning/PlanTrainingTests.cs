@@ -125,8 +125,7 @@ public abstract class PlanTrainingTests(DatabaseProvider provider) : ProductTest
         {
             var run = await db.EnsureRunAsync("earlier", kind, job.Id, "alice", new Dictionary<string, string>(), now, default);
             run.State = RunState.Succeeded;
-            await db.AddMetricsAsync(run.Id, [new("tokens_per_second", 1, speed - 100), new("tokens_per_second", 2, speed + 100)], now, default);
-            await db.AddVersionAsync(new NewVersion("earlier", kind, stored, parameters, "", "", "MIT", "{}", null, run.Id, job.Id), Product.Alice, now, default);
+            await db.AddVersionAsync(new NewVersion("earlier", kind, stored, parameters, "", "", "MIT", $$"""{"tokens_per_second":{{speed}}}""", null, run.Id, job.Id), Product.Alice, now, default);
             return [];
         }, default);
     }
