@@ -71,7 +71,7 @@ public sealed class SweepDocumentTests
     [Theory]
     [InlineData("method: bayes", "method: 'bayes' is not allowed. Allowed: grid, random, halving, tpe")]
     [InlineData("direction: down", "Allowed: minimise, maximise")]
-    [InlineData("trials: 3", "a sweep has no 'trials'. Allowed: name, description, pipeline, stage")]
+    [InlineData("trials: 3", "a sweep has no 'trials'. Allowed: name, description, pipeline, with, stage")]
     [InlineData("method: grid\nmax_trials: 10", "the grid has 15 points and 10 trials are allowed")]
     [InlineData("method: halving\nhalving: {budget: layers}", "'layers' does not say how long pretrain trains. Allowed: ")]
     [InlineData("method: halving\nhalving: {min_budget: 1000000, rungs: 4}", "the last rung would set max_steps to 27000000; at most 10000000 is allowed")]

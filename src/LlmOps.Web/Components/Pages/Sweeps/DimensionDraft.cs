@@ -9,7 +9,7 @@ public sealed class DimensionDraft(StageField field, string? current)
 {
     public StageField Field { get; } = field;
     /// <summary>What the pipeline says now.</summary>
-    public string Current { get; } = current ?? Convert.ToString(field.Default, CultureInfo.InvariantCulture) ?? "";
+    public string Current { get; } = current ?? (field.Default is bool flag ? flag ? "true" : "false" : Convert.ToString(field.Default, CultureInfo.InvariantCulture)) ?? "";
     public bool IsOn { get; set; }
     public string Kind { get; set; } = field.Type switch { FieldType.Number => "log", FieldType.Integer => "int", _ => "choice" };
     public string Low { get; set; } = "";

@@ -75,12 +75,12 @@ public sealed partial class SweepPage
     {
         get
         {
-            var axes = sweep!.Columns.Select(Axis).Append(new { dim = sweep.Columns.Count, name = sweep.Metric.Name, type = "value", scale = true, inverse = sweep.Row.Minimise }).ToArray();
+            var axes = sweep!.Columns.Select(Axis).Append(new { dim = sweep.Columns.Count, name = sweep.Metric.Name, type = "value", scale = true, inverse = sweep.Row.Minimise, nameLocation = sweep.Row.Minimise ? "start" : "end" }).ToArray();
             var values = lines.Select(t => t.Value!.Value).ToList();
             var (low, high) = (values.Min(), values.Max());
             return new
             {
-                parallel = new { left = 48, right = 64, top = 44, bottom = 56, axisExpandable = false },
+                parallel = new { left = 48, right = 64, top = 44, bottom = 24, axisExpandable = false },
                 parallelAxis = axes,
                 tooltip = new { trigger = "item" },
                 // The better end is drawn in the accent; which end that is depends on the direction.
@@ -90,15 +90,18 @@ public sealed partial class SweepPage
         }
     }
 
-    private object Line(TrialRow trial) => new { name = $"trial {trial.Number}", value = sweep!.Columns.Select(c => Cell(trial, c)).Append(trial.Value!.Value).ToArray() };
+    private object Line(TrialRow trial) => new { name = $"trial {trial.Number}", value = sweep!.Columns.Select(c => Mark(trial, c)).Append(trial.Value!.Value).ToArray() };
 
-    private object Axis(string column, int index)
+    private object Axis(string column, int index) => sweep!.Space.Dimensions.FirstOrDefault(d => d.Name == column) switch
     {
-        var cells = lines.Select(t => Cell(t, column)).ToList();
-        if (cells.Any(c => c is not double))
-            return new { dim = index, name = column, type = "category", data = cells.Select(c => Convert.ToString(c, CultureInfo.InvariantCulture)).Distinct().Order().ToArray() };
-        return sweep!.Space.Dimensions.FirstOrDefault(d => d.Name == column) is LogDimension log
-            ? new { dim = index, name = column, type = "log", min = log.Min, max = log.Max }
-            : new { dim = index, name = column, type = "value", scale = true };
-    }
+        ChoiceDimension choice => new { dim = index, name = column, type = "category", data = choice.Values },
+        LogDimension log => new { dim = index, name = column, type = "log", min = log.Min, max = log.Max },
+        _ => new { dim = index, name = column, type = "value", scale = true },
+    };
+
+    private int Index(string column) => sweep!.Columns.ToList().IndexOf(column);
+
+    /// <summary>A category axis knows its values by their text.</summary>
+    private object? Mark(TrialRow trial, string column) =>
+        sweep!.Space.Dimensions.Any(d => d is ChoiceDimension && d.Name == column) ? sweep.Space.PointOf(trial.Parameters)?[Index(column)] : Cell(trial, column);
 }

@@ -33,6 +33,14 @@ public static class SweepWords
         _ => "Draws each value evenly from its range. Hard to beat when little is known, and its trials can all run side by side.",
     };
 
+    /// <summary>What the correlations of such a sweep do not say.</summary>
+    public static string? Caveat(string method) => method switch
+    {
+        SweepMethods.Halving => "Only the first rung is counted: later ones had more steps.",
+        SweepMethods.Tpe => "Parzen estimators look more often where it was good before, so these trials are no even sample.",
+        _ => null,
+    };
+
     /// <summary>What a parameter has to do with the result, and how far that can be told from chance.</summary>
     public static string Importance(ParameterImportance p, bool minimise)
     {
