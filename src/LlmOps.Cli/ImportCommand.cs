@@ -14,7 +14,7 @@ internal static class ImportCommand
     {
         var file = new Argument<string>("file") { Description = "JSONL file, UTF-8, one row in each line." };
         var name = new Option<string>("--name") { Description = "Dataset name.", Required = true };
-        var kind = new Option<DatasetKind>("--kind") { Description = "Corpus, Instruction, Preference, Image or Table.", Required = true };
+        var kind = new Option<DatasetKind>("--kind") { Description = "Corpus, Instruction, Preference, Unpaired, Image or Table.", Required = true };
         var quarantine = new Option<bool>("--quarantine") { Description = "Set bad rows aside instead of refusing the import." };
         var licence = new Option<string>("--licence") { Description = "Licence of the data.", DefaultValueFactory = _ => "unknown" };
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };

@@ -22,6 +22,11 @@ public interface ITrainingWatch : IProgress<TrainingStep>
     /// <summary>Folder of a checkpoint to start from when the work folder holds none of this run; null to start anew.</summary>
     string? StartFrom { get; }
 
+    /// <summary>The data was looked at; comes before the first step.</summary>
+    void Checked(TrainingDataReport report)
+    {
+    }
+
     /// <summary>A checkpoint is on disk.</summary>
     void Saved(SavedCheckpoint checkpoint);
 

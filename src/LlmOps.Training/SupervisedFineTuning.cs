@@ -1,5 +1,6 @@
 using LlmOps.Engines;
 using LlmOps.Engines.Text;
+using LlmOps.Engines.Text.Augmentation;
 using LlmOps.Training.Adapters;
 using LlmOps.Training.Batching;
 
@@ -20,6 +21,8 @@ public enum Packing
 /// </summary>
 public sealed record SupervisedFineTuning : LoopOptions
 {
+    private const int SampledPrompts = 3;
+
     /// <summary>Two passes at 4e-3 in batches of 32.</summary>
     public SupervisedFineTuning() => (LearningRate, Epochs, BatchSize) = (4e-3, 2, 32);
 
@@ -62,6 +65,12 @@ public sealed record SupervisedFineTuning : LoopOptions
     /// <summary>Share of the probability that is spread over the whole vocabulary in the target; 0 for none.</summary>
     public double LabelSmoothing { get; init; }
 
+    /// <summary>Changes what examples are asked with, differently in each epoch; null leaves them as they are. Its seed is <see cref="LoopOptions.Seed"/>.</summary>
+    public TextAugmentation? Augmentation { get; init; }
+
+    /// <summary>What to do with examples that are among the held-out ones.</summary>
+    public LeakagePolicy Leakage { get; init; }
+
     /// <summary>Fine-tunes and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="hfFolder">Starting model, with its tokenizer.</param>
     /// <param name="examples">Texts, prompts with completions, conversations; read several times. Those whose prompt leaves no room for anything to learn are dropped and counted.</param>
@@ -73,7 +82,7 @@ public sealed record SupervisedFineTuning : LoopOptions
     /// <exception cref="ArgumentException">An option is out of range, or no example fits.</exception>
     /// <exception cref="InvalidDatasetException">A completion is empty, or the model's template refuses a conversation.</exception>
     /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
-    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or examples are among the held-out ones and that is to be refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
         string hfFolder, IReadOnlyList<FineTuningExample> examples, IReadOnlyList<FineTuningExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
@@ -86,29 +95,41 @@ public sealed record SupervisedFineTuning : LoopOptions
             if (ContinueAdapter.Length > 0) (adapted.Adapter ?? throw new ArgumentException("An adapter to continue needs a rank.")).Load(ContinueAdapter);
             int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
             var encoder = new FineTuningEncoder(PromptFormat.Load(hfFolder, adapted.Tokenizer), limit, AssistantOnly);
-            var set = new FineTuningSet(examples, encoder);
+            var (leaks, without) = heldOut.Count == 0 ? ([], new HashSet<int>()) : LeakageCheck.Run(() => examples.Select(e => e.AllText), () => heldOut.Select(e => e.AllText), Leakage, ct);
+            var set = new FineTuningSet(examples, encoder, without) { Augmentation = Augmentation is null ? null : Augmentation with { Seed = Seed } };
+            var data = new TrainingDataReport(examples.Count, heldOut.Count, without.Count, [.. FineTuningCheck.Run(examples, set, heldOut, without), .. leaks]);
+            (progress as ITrainingWatch)?.Checked(data);
             if (set.Lengths.Count == 0) throw new ArgumentException($"No example fits: there are {examples.Count}, and prompts must be shorter than {limit} tokens.", nameof(examples));
             var held = new FineTuningSet(ChooseHeldOut(heldOut), encoder);
-            List<int[]> steps = [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Batches(set, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            List<(int Epoch, int[] Indices)> steps =
+                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Batches(set, epoch).Select(indices => (epoch, indices))).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            var asked = new TextSamples(adapted.Tokenizer, [.. (heldOut.Count > 0 ? heldOut : examples).Take(SampledPrompts).Select(encoder.Prompt).Where(p => p.Tokens.Length > 0)]);
             var step = new FineTuningStep(adapted.Model, Batching.MicroBatch.Tokens(adapted.Model.Config))
             {
                 PartExamples = MicroBatch > 0 ? MicroBatch : int.MaxValue, Packs = Packing == Packing.Bfd, MaxLength = limit, LabelSmoothing = LabelSmoothing, NeftuneAlpha = NeftuneAlpha, Seed = Seed,
             };
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, [set.Digest])))
             {
+                Samples = () => [.. asked.Of(adapted.Model), .. set.Augmented.Samples],
                 HeldOut = held.Lengths.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Measure(held.At(Enumerable.Range(0, held.Lengths.Count)), ct)),
             };
             TrainingReport report = loop.Run(n =>
             {
                 adapted.Model.BeginStep(LengthBuckets.HashCodeOf(Seed, n));
-                return step.Accumulate(n, set.At(steps[n]), ct);
+                return step.Accumulate(n, set.At(steps[n].Indices, steps[n].Epoch), ct);
             }, progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
-                ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.Dropped, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
+                ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.WithoutRoom.Count + without.Count, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
             };
-            foreach (var (name, value) in PaddingOf(steps, set.Lengths, step)) metrics[name] = value;
-            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics };
+            foreach (var (name, value) in PaddingOf(steps.Select(s => s.Indices), set.Lengths, step)) metrics[name] = value;
+            if (Augmentation is not null)
+            {
+                // What was augmented before a resumed run began is made again to be counted.
+                foreach (var (epoch, indices) in steps.Take(report.ResumedFromStep)) set.At(indices, epoch);
+                foreach (var (name, value) in set.Augmented.Metrics()) metrics[name] = value;
+            }
+            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics, Data = data };
         });
     }
 
@@ -121,7 +142,7 @@ public sealed record SupervisedFineTuning : LoopOptions
         => Packing == Packing.Bfd ? LengthBuckets.Shuffled(set.Lengths.Count, BatchSize, Seed, epoch) : LengthBuckets.Epoch(set.Lengths, BatchSize, Seed, epoch);
 
     /// <summary>Share of places that are padding, over the whole run: as trained, and when each step were one batch padded to its longest example.</summary>
-    private static Dictionary<string, double> PaddingOf(List<int[]> steps, IReadOnlyList<int> lengths, FineTuningStep step)
+    private static Dictionary<string, double> PaddingOf(IEnumerable<int[]> steps, IReadOnlyList<int> lengths, FineTuningStep step)
     {
         long tokens = 0, places = 0, padded = 0;
         foreach (int[] indices in steps)
@@ -148,6 +169,7 @@ public sealed record SupervisedFineTuning : LoopOptions
         Check.AtLeast(MaxLength, 0);
         Check.Within(NeftuneAlpha, 0, 1000);
         Check.Within(LabelSmoothing, 0, 1);
+        Augmentation?.Validate();
         ValidateLoop();
     }
 }

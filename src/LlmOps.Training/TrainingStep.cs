@@ -40,6 +40,9 @@ public sealed record TrainingReport(
     /// <summary>One sentence that says why.</summary>
     public string VerdictText { get; init; } = "";
 
+    /// <summary>What was found in the data before the first step; null where nothing was looked for.</summary>
+    public TrainingDataReport? Data { get; init; }
+
     /// <summary>Step whose weights were written: the last one, or the best one after an early stop.</summary>
     public int WeightsOfStep { get; init; }
 }

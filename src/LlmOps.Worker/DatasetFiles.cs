@@ -1,4 +1,6 @@
 using System.Text.Json;
+using LlmOps.Engines.Text;
+using LlmOps.Engines.Text.Formats;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
@@ -11,6 +13,10 @@ public sealed class DatasetFiles(ArtifactStore artifacts)
     public Task<List<T>> TrainAsync<T>(DatasetVersion version, CancellationToken ct) => ReadAsync<T>(version, ImportDataset.TrainFile, ct);
 
     public Task<List<T>> HeldOutAsync<T>(DatasetVersion version, CancellationToken ct) => ReadAsync<T>(version, ImportDataset.HeldOutFile, ct);
+
+    /// <summary>Rows to fine-tune on, of any format; read from the file when they are asked for. The caller disposes them.</summary>
+    public async Task<JsonlRows<FineTuningExample>> FineTuningAsync(DatasetVersion version, bool heldOut, CancellationToken ct) =>
+        Jsonl.Open(Path.Combine(await artifacts.FolderAsync(version.ArtifactDigest, ct), heldOut ? ImportDataset.HeldOutFile : ImportDataset.TrainFile), RowReader.FineTuning);
 
     private async Task<List<T>> ReadAsync<T>(DatasetVersion version, string file, CancellationToken ct)
     {

@@ -56,6 +56,24 @@ public static class Jsonl
         }
     }
 
+    /// <summary>Finds the rows of a file, to be read by their number; blank lines are none.</summary>
+    /// <param name="path">The file, UTF-8.</param>
+    /// <param name="read">Makes a row, for example <see cref="Formats.RowReader.FineTuning"/>; called whenever a row is asked for.</param>
+    public static JsonlRows<T> Open<T>(string path, Func<JsonlRow, T> read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        var file = File.OpenHandle(path, options: FileOptions.RandomAccess);
+        try
+        {
+            return new(file, read);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Rows <c>{"text","headword"}</c>.</summary>
     /// <exception cref="InvalidDatasetException">As for <see cref="Read"/> and <see cref="CorpusText.From"/>.</exception>
     public static IEnumerable<CorpusText> ReadCorpus(string path) => Read(path).Select(CorpusText.From);
@@ -78,7 +96,7 @@ public static class Jsonl
         }
     });
 
-    private static JsonElement Parse(int line, ReadOnlyMemory<byte> bytes)
+    internal static JsonElement Parse(int line, ReadOnlyMemory<byte> bytes)
     {
         if (!Utf8.IsValid(bytes.Span))
             throw new InvalidDatasetException("the bytes are not valid UTF-8.", line);

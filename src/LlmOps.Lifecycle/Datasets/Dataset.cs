@@ -3,6 +3,8 @@ namespace LlmOps.Lifecycle.Datasets;
 public enum DatasetKind
 {
     Corpus, Instruction, Preference,
+    /// <summary>Answers marked as desirable or not.</summary>
+    Unpaired,
     /// <summary>Grey pictures, with a label or without.</summary>
     Image,
     /// <summary>Rows of numbers with a target, a number or a label.</summary>

@@ -3,14 +3,17 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using LlmOps.Engines.SmallModels;
+using LlmOps.Engines.Text;
+using LlmOps.Engines.Text.Formats;
 
 namespace LlmOps.Lifecycle.Datasets;
 
 public sealed record BadRow(int Line, string Reason, string Text);
 
-public sealed record CheckedRow(int Line, string Headword, string Json);
+/// <summary>A usable row as it is stored. Format names the shape that it came in, when it had to be mapped to the columns of its kind.</summary>
+public sealed record CheckedRow(int Line, string Headword, string Json, RowFormat? Format = null);
 
-/// <summary>Checks JSONL rows against the columns of their kind. Every refusal names the line and the reason.</summary>
+/// <summary>Checks rows against the columns of their kind. Every refusal names the line and the reason.</summary>
 public static class DatasetRows
 {
     public const int LongestLine = 1_000_000;
@@ -22,19 +25,24 @@ public static class DatasetRows
     {
         DatasetKind.Corpus => ["text"],
         DatasetKind.Instruction => ["prompt", "completion"],
+        DatasetKind.Unpaired => ["prompt", "completion", "label"],
         DatasetKind.Image => ["pixels", "label"],
         DatasetKind.Table => ["features", "target"],
         _ => ["prompt", "chosen", "rejected"],
     };
 
-    /// <summary>Reads asynchronously: uploads from a browser cannot be read in any other way.</summary>
-    public static async Task<(List<CheckedRow> Rows, List<BadRow> Bad)> ReadAsync(Stream stream, DatasetKind kind, CancellationToken ct)
+    /// <summary>The columns that hold text.</summary>
+    public static IReadOnlyList<string> TextColumns(DatasetKind kind) => kind == DatasetKind.Unpaired ? ["prompt", "completion"] : Columns(kind);
+
+    /// <summary>Reads JSONL or Parquet, asynchronously: uploads from a browser cannot be read in any other way.</summary>
+    public static async Task<(List<CheckedRow> Rows, List<BadRow> Bad)> ReadAsync(Stream file, DatasetKind kind, CancellationToken ct)
     {
+        await using var source = await RowStream.OpenAsync(file, ct);
         var rows = new List<CheckedRow>();
         var bad = new List<BadRow>();
         var utf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
         var line = 0;
-        await foreach (var bytes in LinesAsync(stream, ct))
+        await foreach (var bytes in LinesAsync(source.Rows, ct))
         {
             line++;
             string text;
@@ -54,10 +62,10 @@ public static class DatasetRows
             }
             if (string.IsNullOrWhiteSpace(text))
                 continue;
-            if (Problem(text, kind, out var headword) is { } reason)
+            if (Problem(text, line, kind, out var row) is { } reason)
                 bad.Add(new(line, reason, text.Length > 200 ? text[..200] + "…" : text));
             else
-                rows.Add(new(line, headword!, text));
+                rows.Add(row!);
         }
         return (rows, bad);
     }
@@ -93,9 +101,9 @@ public static class DatasetRows
         }
     }
 
-    private static string? Problem(string text, DatasetKind kind, out string? headword)
+    private static string? Problem(string text, int line, DatasetKind kind, out CheckedRow? row)
     {
-        headword = null;
+        row = null;
         if (text.Length > LongestLine)
             return TooLong;
         JsonDocument document;
@@ -115,35 +123,33 @@ public static class DatasetRows
             if (root.EnumerateObject().FirstOrDefault(p => p.Value.ValueKind == JsonValueKind.String && !IsText(p.Value)) is { Value.ValueKind: JsonValueKind.String } broken)
                 return $"'{broken.Name}' holds half of a surrogate pair, which is no text.";
             if (kind is DatasetKind.Image or DatasetKind.Table)
-                return SampleProblem(root, kind, out headword);
-            foreach (var column in Columns(kind))
+                return SampleProblem(root, text, line, kind, out row);
+            try
             {
-                if (!root.TryGetProperty(column, out var value))
-                    return $"the column '{column}' is missing. A {kind.ToString().ToLowerInvariant()} row has {string.Join(", ", Columns(kind))}.";
-                if (value.ValueKind != JsonValueKind.String)
-                    return $"'{column}' is {Kind(value.ValueKind)}, text is expected.";
-                if (string.IsNullOrWhiteSpace(value.GetString()))
-                    return $"'{column}' is empty.";
+                if (Mapped(new JsonlRow(line, root), kind) is not { } json)
+                    return Stored(root, text, line, kind, null, out row);
+                using var mapped = JsonDocument.Parse(json);
+                return Stored(mapped.RootElement, json, line, kind, RowFormats.Detect(root), out row);
             }
-            if (kind == DatasetKind.Preference && root.GetProperty("chosen").GetString() == root.GetProperty("rejected").GetString())
-                return "'chosen' and 'rejected' are the same: there is nothing to prefer.";
-            // Rows of one headword stay together; without one, the row's own first column decides its split.
-            headword = root.TryGetProperty("headword", out var word) && word.ValueKind == JsonValueKind.String && !string.IsNullOrWhiteSpace(word.GetString())
-                ? word.GetString() : root.GetProperty(Columns(kind)[0]).GetString();
-            return null;
+            catch (InvalidDatasetException e)
+            {
+                return e.Reason;
+            }
         }
     }
 
     /// <summary>Read once as training and evaluation will read it; the label or target may be missing.</summary>
-    private static string? SampleProblem(JsonElement root, DatasetKind kind, out string? headword)
+    private static string? SampleProblem(JsonElement root, string json, int line, DatasetKind kind, out CheckedRow? row)
     {
+        row = null;
         var column = Columns(kind)[0];
-        headword = root.TryGetProperty(column, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText() : null;
+        var headword = root.TryGetProperty(column, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText() : null;
         if (headword is null)
             return $"the column '{column}' is missing. A row of {(kind == DatasetKind.Image ? "pictures" : "a table")} has {string.Join(", ", Columns(kind))}.";
         try
         {
             Sample.Parse(root);
+            row = new(line, headword, json);
             return null;
         }
         catch (ArgumentException e)
@@ -151,6 +157,58 @@ public static class DatasetRows
             return e.Message;
         }
     }
+
+    /// <summary>The row with the columns of its kind when it came in another format, null when it has them.</summary>
+    private static string? Mapped(JsonlRow row, DatasetKind kind)
+    {
+        bool IsText(string column) => row.Row.TryGetProperty(column, out var value) && value.ValueKind == JsonValueKind.String;
+        bool IsList(string column) => row.Row.TryGetProperty(column, out var value) && value.ValueKind is JsonValueKind.Array or JsonValueKind.Object;
+        var format = RowFormats.Detect(row.Row);
+        switch (kind)
+        {
+            case DatasetKind.Instruction when format is RowFormat.Messages && IsText("prompt") && IsText("completion"):
+                _ = RowReader.FineTuning(row);
+                return null;
+            case DatasetKind.Instruction when format is RowFormat.Messages or RowFormat.Alpaca or RowFormat.ShareGpt or RowFormat.Text
+                || IsList("prompt") || row.Row.TryGetProperty("label", out var label) && label.ValueKind == JsonValueKind.False:
+                return CanonicalRow.Instruction(row);
+            case DatasetKind.Preference when format is RowFormat.ImplicitPreference or RowFormat.Alpaca or RowFormat.ShareGpt || IsList("prompt") || IsList("chosen") && IsList("rejected"):
+                return CanonicalRow.Preference(row);
+            case DatasetKind.Unpaired when format is RowFormat.Alpaca or RowFormat.ShareGpt || IsList("prompt") || IsList("completion") || row.Row.TryGetProperty("label", out var mark) && mark.ValueKind == JsonValueKind.Number:
+                return CanonicalRow.Unpaired(row);
+            default:
+                return null;
+        }
+    }
+
+    private static string? Stored(JsonElement root, string json, int line, DatasetKind kind, RowFormat? format, out CheckedRow? row)
+    {
+        row = null;
+        foreach (var column in Columns(kind))
+        {
+            if (!root.TryGetProperty(column, out var value))
+                return $"the column '{column}' is missing. {Article(kind)} row has {string.Join(", ", Columns(kind))}.";
+            if (!TextColumns(kind).Contains(column))
+            {
+                if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+                    return $"'{column}' is {Kind(value.ValueKind)}, true or false is expected.";
+                continue;
+            }
+            if (value.ValueKind != JsonValueKind.String)
+                return $"'{column}' is {Kind(value.ValueKind)}, text is expected.";
+            if (string.IsNullOrWhiteSpace(value.GetString()))
+                return $"'{column}' is empty.";
+        }
+        if (kind == DatasetKind.Preference && root.GetProperty("chosen").GetString() == root.GetProperty("rejected").GetString())
+            return "'chosen' and 'rejected' are the same: there is nothing to prefer.";
+        // Rows of one headword stay together; without one, the row's own first column decides its split.
+        var headword = root.TryGetProperty("headword", out var word) && word.ValueKind == JsonValueKind.String && !string.IsNullOrWhiteSpace(word.GetString())
+            ? word.GetString()! : root.GetProperty(Columns(kind)[0]).GetString()!;
+        row = new(line, headword, json, format);
+        return null;
+    }
+
+    private static string Article(DatasetKind kind) => kind is DatasetKind.Instruction or DatasetKind.Unpaired ? $"An {kind.ToString().ToLowerInvariant()}" : $"A {kind.ToString().ToLowerInvariant()}";
 
     /// <summary>JSON can escape half a surrogate pair ("\ud800"); such a value cannot be read as text, let alone trained on.</summary>
     private static bool IsText(JsonElement value)

@@ -5,9 +5,16 @@ namespace LlmOps.Lifecycle.Datasets;
 /// <summary>Lengths in characters of each column, and counts of the values of columns that hold kinds.</summary>
 public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths> Columns, IReadOnlyDictionary<string, int> RejectedKinds, int Headwords)
 {
+    /// <summary>Rows that came in another format than that of their kind, by format; null when there was none.</summary>
+    public IReadOnlyDictionary<string, int>? Formats { get; init; }
+
+    /// <summary>Marked answers by their mark; null for rows without marks.</summary>
+    public IReadOnlyDictionary<string, int>? Labels { get; init; }
+
     public static DatasetStatistics Of(IReadOnlyCollection<CheckedRow> rows, DatasetKind kind)
     {
-        var lengths = DatasetRows.Columns(kind).ToDictionary(c => c, _ => new List<int>());
+        var lengths = DatasetRows.TextColumns(kind).ToDictionary(c => c, _ => new List<int>());
+        var labels = new SortedDictionary<string, int>();
         var kinds = new SortedDictionary<string, int>();
         foreach (var row in rows)
         {
@@ -17,8 +24,14 @@ public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths
                     values.Add(text.ValueKind == JsonValueKind.String ? text.GetString()!.Length : text.GetRawText().Length);
             if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } name)
                 kinds[name] = kinds.GetValueOrDefault(name) + 1;
+            if (kind == DatasetKind.Unpaired)
+                labels[document.RootElement.GetProperty("label").GetRawText()] = labels.GetValueOrDefault(document.RootElement.GetProperty("label").GetRawText()) + 1;
         }
-        return new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, rows.Select(r => r.Headword.ToLowerInvariant()).Distinct().Count());
+        return new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, rows.Select(r => r.Headword.ToLowerInvariant()).Distinct().Count())
+        {
+            Formats = rows.Where(r => r.Format is not null).GroupBy(r => r.Format!.Value).OrderBy(g => g.Key).ToDictionary(g => g.Key.ToString(), g => g.Count()) is { Count: > 0 } formats ? formats : null,
+            Labels = labels.Count > 0 ? labels : null,
+        };
     }
 }
 

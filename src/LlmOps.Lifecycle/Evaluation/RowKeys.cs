@@ -32,7 +32,7 @@ public static class RowKeys
         return [Of(row), kind switch
         {
             DatasetKind.Corpus => OfText(Field("text")),
-            DatasetKind.Instruction => OfInstruction(Field("prompt"), Field("completion")),
+            DatasetKind.Instruction or DatasetKind.Unpaired => OfInstruction(Field("prompt"), Field("completion")),
             DatasetKind.Image or DatasetKind.Table => OfSample(row),
             _ => OfPreference(Field("prompt"), Field("chosen"), Field("rejected")),
         }];

@@ -11,17 +11,36 @@ internal sealed record FineTuningEncoder(PromptFormat Format, int Limit, bool As
     /// <summary>Sequences of an example, one as a rule; none when nothing of it that is learnt fits into the limit.</summary>
     /// <param name="example">The example.</param>
     /// <param name="row">Number of the example, from 1, for messages.</param>
+    /// <param name="cut">Whether a sequence was longer than the limit.</param>
     /// <exception cref="InvalidDatasetException">The example holds nothing to learn, or the model's template refuses it.</exception>
-    public IReadOnlyList<TokenSequence> Encode(FineTuningExample example, int row)
+    public IReadOnlyList<TokenSequence> Encode(FineTuningExample example, int row, out bool cut)
     {
         try
         {
-            return [.. Labelled(example, row).Select(Cut).Where(s => s.Scored > 0)];
+            IReadOnlyList<LabelledTokens> labelled = Labelled(example, row);
+            cut = labelled.Any(l => l.Ids.Length > Limit);
+            return [.. labelled.Select(Cut).Where(s => s.Scored > 0)];
         }
         catch (ArgumentException e)
         {
             throw new InvalidDatasetException(e.Message, row);
         }
+    }
+
+    /// <inheritdoc cref="Encode(FineTuningExample, int, out bool)"/>
+    public IReadOnlyList<TokenSequence> Encode(FineTuningExample example, int row) => Encode(example, row, out _);
+
+    /// <summary>What an example is asked with, up to the place where the model answers, and the end of it as a title; no tokens where they fill the limit.</summary>
+    public (string Title, int[] Tokens) Prompt(FineTuningExample example)
+    {
+        int[] tokens = example switch
+        {
+            AnswerExample answer => Format.Prompt(answer.Prompt),
+            ConversationExample { LastAnswer: > 0 } talk => Format.Chat([.. talk.Turns.Take(talk.LastAnswer)]),
+            TextExample text => Format.Document(text.Text) is var whole && whole.Length > 2 ? whole[..(whole.Length / 2)] : [],
+            _ => [],
+        };
+        return (FineTuningCheck.Beginning(example is TextExample plain ? plain.Text : example.PromptText), tokens.Length < Limit ? tokens : []);
     }
 
     private IReadOnlyList<LabelledTokens> Labelled(FineTuningExample example, int row)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using LlmOps.Engines.Text;
+using LlmOps.Engines.Text.Augmentation;
 
 namespace LlmOps.Training.Batching;
 
@@ -14,17 +15,23 @@ internal sealed class FineTuningSet
     private readonly FineTuningEncoder encoder;
     // Of each sequence: its example, and which of the example's sequences it is.
     private readonly List<(int Example, int Part)> places = [];
-    private readonly List<int> lengths = [];
+    private readonly List<int> lengths = [], cut = [], withoutRoom = [];
 
+    /// <summary>Reads all examples once.</summary>
+    /// <param name="examples">The examples; asked again for those of each step.</param>
+    /// <param name="encoder">Makes tokens of them.</param>
+    /// <param name="without">Numbers of examples that are left out, from 0; null for none.</param>
     /// <exception cref="InvalidDatasetException">An example holds nothing to learn.</exception>
-    public FineTuningSet(IReadOnlyList<FineTuningExample> examples, FineTuningEncoder encoder)
+    public FineTuningSet(IReadOnlyList<FineTuningExample> examples, FineTuningEncoder encoder, IReadOnlySet<int>? without = null)
     {
         (this.examples, this.encoder) = (examples, encoder);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (int i = 0; i < examples.Count; i++)
         {
-            IReadOnlyList<TokenSequence> parts = encoder.Encode(examples[i], i + 1);
-            if (parts.Count == 0) Dropped++;
+            if (without?.Contains(i) == true) continue;
+            IReadOnlyList<TokenSequence> parts = encoder.Encode(examples[i], i + 1, out bool tooLong);
+            if (parts.Count == 0) withoutRoom.Add(i);
+            else if (tooLong) cut.Add(i);
             for (int part = 0; part < parts.Count; part++)
             {
                 TokenSequence sequence = parts[part];
@@ -42,8 +49,14 @@ internal sealed class FineTuningSet
     /// <summary>Tokens of each sequence.</summary>
     public IReadOnlyList<int> Lengths => lengths;
 
-    /// <summary>Examples that had no room for anything to learn.</summary>
-    public int Dropped { get; }
+    /// <summary>Numbers of the examples that had no room for anything to learn, from 0.</summary>
+    public IReadOnlyList<int> WithoutRoom => withoutRoom;
+
+    /// <summary>Numbers of the examples that were longer than the limit, from 0.</summary>
+    public IReadOnlyList<int> Cut => cut;
+
+    /// <summary>Longest sequence in tokens.</summary>
+    public int Limit => encoder.Limit;
 
     /// <summary>Predicted tokens of all sequences.</summary>
     public long Scored { get; }
@@ -51,7 +64,28 @@ internal sealed class FineTuningSet
     /// <summary>SHA-256 over all tokens and labels.</summary>
     public int[] Digest { get; }
 
-    /// <summary>The sequences at these indices.</summary>
-    public TokenSequence[] At(IEnumerable<int> indices)
-        => [.. indices.Select(i => places[i]).Select(p => encoder.Encode(examples[p.Example], p.Example + 1)[p.Part])];
+    /// <summary>Changes the examples of each epoch; null leaves them as they are.</summary>
+    public TextAugmentation? Augmentation { get; init; }
+
+    /// <summary>What the augmentation did in all calls of At.</summary>
+    public AugmentationTally Augmented { get; } = new();
+
+    /// <summary>The sequences at these indices, as an epoch sees them.</summary>
+    public TokenSequence[] At(IEnumerable<int> indices, int epoch = 0) => [.. indices.Select(i => places[i]).Select(p => At(p.Example, p.Part, epoch))];
+
+    private TokenSequence At(int number, int part, int epoch)
+    {
+        FineTuningExample example = examples[number];
+        if (Augmentation?.Apply(example, epoch, number) is (var changed, { } record))
+        {
+            IReadOnlyList<TokenSequence> parts = encoder.Encode(changed, number + 1, out bool tooLong);
+            // What outgrows the limit by being changed is trained on as it was.
+            if (!tooLong && part < parts.Count)
+            {
+                Augmented.Add(record, example, changed);
+                return parts[part];
+            }
+        }
+        return encoder.Encode(example, number + 1)[part];
+    }
 }

@@ -21,6 +21,7 @@ public sealed class ImportDataHandler(ImportDataset import, PipelineFolders fold
             ("corpus", DatasetKind.Corpus, parameters.CorpusFile),
             ("instructions", DatasetKind.Instruction, parameters.InstructionsFile),
             ("preferences", DatasetKind.Preference, parameters.PreferencesFile),
+            ("unpaired", DatasetKind.Unpaired, parameters.UnpairedFile),
             ("images", DatasetKind.Image, parameters.ImagesFile),
             ("table", DatasetKind.Table, parameters.TableFile),
         ];
@@ -35,6 +36,8 @@ public sealed class ImportDataHandler(ImportDataset import, PipelineFolders fold
             var dataset = await import.PrepareAsync($"{parameters.Name}-{output}", kind, stream, parameters.OnBadRow == "quarantine", parameters.Licence,
                 $"{spec.Folder}/{parameters.Source}/{file}", job.JobId, job.WorkFolder, ct);
             prepared.Add((output, dataset));
+            if (dataset.Statistics.Formats is { } formats)
+                job.Log($"{dataset.Name}: mapped to the columns of its kind: {string.Join(", ", formats.Select(f => $"{f.Value:N0} rows of {f.Key}"))}.");
             job.Log($"{dataset.Name}: {dataset.TrainRows:N0} train rows, {dataset.HeldOutRows:N0} held-out rows, {dataset.QuarantinedRows:N0} set aside; {dataset.Statistics.Headwords:N0} headwords.");
             job.Report((double)prepared.Count / wanted.Length, dataset.Name);
         }

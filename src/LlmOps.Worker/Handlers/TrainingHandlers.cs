@@ -1,4 +1,6 @@
 using LlmOps.Engines.Text;
+using LlmOps.Engines.Text.Augmentation;
+using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Jobs;
@@ -54,7 +56,7 @@ public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, Tr
     }
 }
 
-public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
+public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts, PipelineFolders folders, TrainingRecorder recorder) : IJobHandler
 {
     public string Kind => "fine-tune";
 
@@ -65,15 +67,27 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
         await using var db = await job.OpenDbAsync(ct);
         var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
         var dataset = await db.DatasetVersions.GetAsync(p.Instructions, ct);
-        var rows = await files.TrainAsync<PromptCompletion>(dataset, ct);
-        var heldOut = await files.HeldOutAsync<PromptCompletion>(dataset, ct);
+        using var rows = await files.FineTuningAsync(dataset, heldOut: false, ct);
+        using var heldOut = await files.FineTuningAsync(dataset, heldOut: true, ct);
         var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
         var options = new SupervisedFineTuning
         {
             LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, RankStabilised = p.RankStabilised, Dora = p.Dora, LoraDropout = p.LoraDropout, Dropout = p.Dropout,
             Packing = p.Packing == "bfd" ? Packing.Bfd : Packing.None, AssistantOnly = p.AssistantOnly, NeftuneAlpha = p.NeftuneAlpha, LabelSmoothing = p.LabelSmoothing,
+            Leakage = p.Leakage switch { "refuse" => LeakagePolicy.Refuse, "drop" => LeakagePolicy.Drop, _ => LeakagePolicy.Warn },
+            Augmentation = p.Augmentation.Count == 0 ? null : new TextAugmentation
+            {
+                Rules = [.. p.Augmentation.Select(AugmentationText.Parse)], Templates = p.Paraphrases, Synonyms = p.Synonyms.Length == 0 ? new Dictionary<string, IReadOnlyList<string>>() : ReadSynonyms(spec.Folder, p.Synonyms),
+            },
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
             (target, work, progress, token) => options.Run(checkpoint, rows, heldOut, target, work, progress, token), ct);
+    }
+
+    private IReadOnlyDictionary<string, IReadOnlyList<string>> ReadSynonyms(string pipelineFolder, string file)
+    {
+        var path = Path.Combine(folders.Resolve(pipelineFolder, Path.GetDirectoryName(file) is { Length: > 0 } folder ? folder : "."), Path.GetFileName(file));
+        return File.Exists(path) ? AugmentationText.Synonyms(File.ReadLines(path))
+            : throw LlmOpsException.Invalid($"The file of synonyms '{file}' is not beside the pipeline. Put it there, or take synonyms out of augmentation.");
     }
 }

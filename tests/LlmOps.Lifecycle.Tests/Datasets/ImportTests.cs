@@ -127,6 +127,54 @@ public abstract class ImportTests(DatabaseProvider provider) : ProductTests(prov
         Assert.InRange(heldOut.Count, 45, 150);
     }
 
+    [Fact]
+    public async Task RowsOfOtherFormats_AreMappedToTheColumnsOfTheirKind_AndCounted()
+    {
+        string[] rows =
+        [
+            """{"prompt":"Define cat.","completion":"An animal."}""",
+            """{"instruction":"Add.","input":"1 2","output":"3"}""",
+            """{"conversations":[{"from":"human","value":"Hello."},{"from":"gpt","value":"Hello!"},{"from":"human","value":"Who?"},{"from":"gpt","value":"Me."}],"id":4}""",
+            """{"messages":[{"role":"user","content":"Hm."}]}""",
+            """{"text":"Nobody asks."}""",
+        ];
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', rows)));
+        var version = await Get<ImportDataset>().ImportAsync("talk", DatasetKind.Instruction, stream, quarantine: true, "MIT", "a test", Product.Alice);
+
+        var lines = await LinesAsync(version);
+        Assert.Equal((3, 2), (lines.Length, version.QuarantinedRows));
+        Assert.Contains(rows[0], lines);
+        Assert.Contains("""{"prompt":"Add.\n1 2","completion":"3"}""", lines);
+        Assert.Contains("""{"id":4,"prompt":"user: Hello.\nassistant: Hello!\nuser: Who?","completion":"Me.","messages":[{"role":"user","content":"Hello."},{"role":"assistant","content":"Hello!"},{"role":"user","content":"Who?"},{"role":"assistant","content":"Me."}]}""", lines);
+        Assert.Equal("Alpaca 1, ShareGpt 1", string.Join(", ", Json.Read<DatasetStatistics>(version.StatisticsJson).Formats!.Select(f => $"{f.Key} {f.Value}")));
+        var bad = (await Get<ReadRows>().PageAsync(version.Id, "quarantine", 0, 10)).Rows.Select(Json.Read<BadRow>).ToList();
+        Assert.Equal([4, 5], bad.Select(b => b.Line));
+        Assert.Contains("no turn of the assistant", bad[0].Reason, StringComparison.Ordinal);
+        Assert.Contains("rows of a corpus", bad[1].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task MarkedAnswers_AreAKindOfTheirOwn_AndAreNotLearntAsInstructions()
+    {
+        const string rows = """
+            {"prompt":"Define cat.","completion":"An animal.","label":true}
+            {"prompt":"Define dog.","completion":"A stone.","label":false}
+            {"instruction":"Define ox.","input":"","output":"A stone.","kto_tag":false}
+            """;
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes(rows));
+        var version = await Get<ImportDataset>().ImportAsync("marks", DatasetKind.Unpaired, stream, false, "MIT", "a test", Product.Alice);
+
+        Assert.Contains("""{"prompt":"Define ox.","completion":"A stone.","label":false}""", await LinesAsync(version));
+        Assert.Equal("false 2, true 1", string.Join(", ", Json.Read<DatasetStatistics>(version.StatisticsJson).Labels!.Select(f => $"{f.Key} {f.Value}")));
+        using var again = new MemoryStream(Encoding.UTF8.GetBytes(rows));
+        var message = await RefusedAsync(ErrorCode.InvalidParameterValue, () => Get<ImportDataset>().ImportAsync("taught", DatasetKind.Instruction, again, false, "MIT", "a test", Product.Alice));
+        Assert.Contains("2 of 3 rows", message, StringComparison.Ordinal);
+        Assert.Contains("undesirable", message, StringComparison.Ordinal);
+        using var unmarked = new MemoryStream("""{"prompt":"Define cat.","completion":"An animal.","label":"yes"}"""u8.ToArray());
+        Assert.Contains("'label' is text, true or false is expected", await RefusedAsync(ErrorCode.InvalidParameterValue,
+            () => Get<ImportDataset>().ImportAsync("marked", DatasetKind.Unpaired, unmarked, false, "MIT", "a test", Product.Alice)), StringComparison.Ordinal);
+    }
+
     private async Task<List<string>> HeadwordsAsync(DatasetVersion version, string file) =>
         [.. (await LinesAsync(version, file)).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("headword").GetString()!.ToLowerInvariant())];
 

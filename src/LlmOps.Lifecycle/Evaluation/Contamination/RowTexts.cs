@@ -19,7 +19,7 @@ internal static class RowTexts
         // Pixels and numbers have no words: only the very same row is the same.
         if (kind is DatasetKind.Image or DatasetKind.Table)
             return Of([RowKeys.OfSample(document.RootElement)], number);
-        string[] columns = kind switch { DatasetKind.Corpus => ["text"], DatasetKind.Instruction => ["prompt", "completion"], _ => ["prompt", "chosen"] };
+        string[] columns = kind switch { DatasetKind.Corpus => ["text"], DatasetKind.Instruction or DatasetKind.Unpaired => ["prompt", "completion"], _ => ["prompt", "chosen"] };
         return Of([.. columns.SelectMany(c => document.RootElement.TryGetProperty(c, out var value) ? Texts(value, false) : [])], number);
     }
 

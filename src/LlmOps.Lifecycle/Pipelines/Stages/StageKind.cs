@@ -11,7 +11,7 @@ public static class StageKinds
 {
     public static IReadOnlyList<StageKind> All { get; } =
     [
-        new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences", "images", "table"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
+        new("import-data", "data", typeof(ImportDataParameters), ["corpus", "instructions", "preferences", "unpaired", "images", "table"], "Reads JSONL rows, checks each, splits them by headword and freezes them as dataset versions."),
         new("import-checkpoint", "data", typeof(ImportCheckpointParameters), ["version"], "Checks a Hugging Face checkpoint whole and registers it as a version."),
         new("train-tokenizer", "data", typeof(TrainTokenizerParameters), ["tokenizer"], "Learns a byte-level BPE vocabulary from a corpus."),
         new("make-samples", "data", typeof(MakeSamplesParameters), ["samples"], "Draws pictures or points by a recipe and a seed, so that small models have something to learn from without a file."),

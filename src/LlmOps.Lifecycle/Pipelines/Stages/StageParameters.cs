@@ -1,3 +1,5 @@
+using LlmOps.Engines.Text.Augmentation;
+
 namespace LlmOps.Lifecycle.Pipelines.Stages;
 
 /// <summary>Parameters of a stage. The properties of the record are the YAML schema, the form, the job's spec and the report.</summary>
@@ -13,10 +15,12 @@ public sealed record ImportDataParameters : StageParameters
     public string Source { get; init; } = "";
     [Field("JSONL file of texts ({\"text\",\"headword\"}); empty for none.")]
     public string CorpusFile { get; init; } = "corpus.jsonl";
-    [Field("JSONL file of prompt and completion pairs; empty for none.")]
+    [Field("JSONL file of prompts with completions, or conversations; empty for none.")]
     public string InstructionsFile { get; init; } = "instructions.jsonl";
     [Field("JSONL file of preference pairs; empty for none.")]
     public string PreferencesFile { get; init; } = "preferences.jsonl";
+    [Field("JSONL file of answers marked true or false ({\"prompt\",\"completion\",\"label\"}); empty for none.")]
+    public string UnpairedFile { get; init; } = "";
     [Field("JSONL file of grey pictures ({\"pixels\": base64 of a PNG file or of a square of grey bytes, \"label\"}); empty for none.")]
     public string ImagesFile { get; init; } = "";
     [Field("JSONL file of rows of numbers ({\"features\": [numbers], \"target\"}); empty for none.")]
@@ -107,7 +111,7 @@ public sealed record FineTuneParameters : TrainingParameters
 
     [Field("Version to start from.", Required = true, Reference = true)]
     public string Version { get; init; } = "";
-    [Field("Prompt and completion pairs.", Required = true, Reference = true)]
+    [Field("Instructions or a corpus to learn from.", Required = true, Reference = true)]
     public string Instructions { get; init; } = "";
     [Field("LoRA adapters merged at the end, or all weights.", Allowed = ["lora", "full"])]
     public string Method { get; init; } = "lora";
@@ -131,4 +135,30 @@ public sealed record FineTuneParameters : TrainingParameters
     public double NeftuneAlpha { get; init; }
     [Field("Share of the probability that the target spreads over the whole vocabulary; 0 for none.", Min = 0, Max = 0.99)]
     public double LabelSmoothing { get; init; }
+    [Field("What to do with training rows that are, word by word or nearly, among the held-out ones: say so, do not train, or leave them out.", Allowed = ["warn", "refuse", "drop"])]
+    public string Leakage { get; init; } = "warn";
+    [Field("Changes of what examples are asked with, other ones in each epoch: character-noise, word-noise, word-dropout, synonyms or paraphrase with a rate, such as 'word-dropout 0.1'.")]
+    public IReadOnlyList<string> Augmentation { get; init; } = [];
+    [Field("File of synonyms, relative to the pipeline's own folder; on each line a word, a colon and what may stand for it, divided by commas.")]
+    public string Synonyms { get; init; } = "";
+    [Field("Templates for paraphrase, with {prompt} in the place of the question.")]
+    public IReadOnlyList<string> Paraphrases { get; init; } = [];
+
+    public override IEnumerable<FieldProblem> Problems() => [.. base.Problems(), .. AugmentationProblems()];
+
+    private IEnumerable<FieldProblem> AugmentationProblems()
+    {
+        foreach (var text in Augmentation)
+        {
+            var problem = AugmentationText.TryParse(text, out var rule);
+            if (problem is not null)
+                yield return new("augmentation", problem);
+            else if (rule!.Change == TextChange.Synonyms && Synonyms.Length == 0)
+                yield return new("synonyms", "synonyms are to be used, but no file of them is named.");
+            else if (rule.Change == TextChange.Paraphrase && Paraphrases.Count == 0)
+                yield return new("paraphrases", "questions are to be paraphrased, but there is no template.");
+        }
+        foreach (var template in Paraphrases.Where(t => !t.Contains(TextAugmentation.Question, StringComparison.Ordinal)))
+            yield return new("paraphrases", $"'{template}' has no {TextAugmentation.Question}: the question would be lost.");
+    }
 }
