@@ -85,7 +85,7 @@ public sealed class RowFormatTests
 
     [Theory]
     [InlineData("""{"chosen":"a","rejected":"b"}""", "no common beginning")]
-    [InlineData("""{"chosen":"a b","rejected":"a b c"}""", "the beginning of the other")]
+    [InlineData("""{"chosen":"a b ","rejected":"a b c"}""", "the beginning of the other")]
     [InlineData("""{"prompt":"p","chosen":"a","rejected":"a"}""", "the same")]
     [InlineData("""{"chosen":[{"role":"user","content":"a"}],"rejected":[{"role":"user","content":"a"}]}""", "the same")]
     [InlineData("""{"prompt":"a","completion":"b"}""", "are no pairs")]

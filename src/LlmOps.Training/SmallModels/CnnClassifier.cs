@@ -31,6 +31,15 @@ public sealed record CnnClassifier : LoopOptions
     /// <summary>Pixels by which each training picture is moved at random, up and down, left and right; 0 leaves them where they are.</summary>
     public int Shift { get; init; }
 
+    /// <summary>Degrees by which each training picture is turned at random, to either side; 0 leaves them as they are.</summary>
+    public double Rotation { get; init; }
+
+    /// <summary>Whether left and right are exchanged in half of the training pictures.</summary>
+    public bool FlipSideways { get; init; }
+
+    /// <summary>Whether top and bottom are exchanged in half of the training pictures.</summary>
+    public bool FlipUpsideDown { get; init; }
+
     /// <summary>Trains and writes a checkpoint folder. Continues from the work folder when it holds a checkpoint of the same options and data.</summary>
     /// <param name="samples">Pictures of one size, each with a label.</param>
     /// <param name="heldOut">Pictures that are measured and never trained on; empty for none. Those with a label that the others lack are left out.</param>
@@ -67,19 +76,22 @@ public sealed record CnnClassifier : LoopOptions
     private Accumulated Measure(CnnNetwork network, Sample[] batch, Dictionary<string, long> labels, int? step, CancellationToken ct)
     {
         double loss = 0, right = 0;
-        float[][] pixels = [.. batch.Select((sample, i) => step is int at ? Moved(sample, at, i) : sample.Values)];
+        var augmentation = new ImageAugmentation { Shift = Shift, Rotation = Rotation, FlipSideways = FlipSideways, FlipUpsideDown = FlipUpsideDown };
+        (float[] Pixels, ImageChange Change)[] seen = [.. batch.Select((sample, i) => step is int at ? augmentation.Apply(sample.Values, sample.Width, Seed, at, i) : (sample.Values, default))];
         foreach (int[] part in Enumerable.Range(0, batch.Length).Chunk(MicroBatch > 0 ? MicroBatch : Pass))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             Tensor targets = tensor(Array.ConvertAll(part, i => labels[batch[i].Target]));
-            Tensor logits = network.Logits(tensor(part.SelectMany(i => pixels[i]).ToArray(), [part.Length, 1, batch[0].Height, batch[0].Width]));
+            Tensor logits = network.Logits(tensor(part.SelectMany(i => seen[i].Pixels).ToArray(), [part.Length, 1, batch[0].Height, batch[0].Width]));
             Tensor partLoss = F.cross_entropy(logits, targets, reduction: nn.Reduction.Sum, label_smoothing: step is null ? 0 : LabelSmoothing) / batch.Length;
             if (step is not null) partLoss.backward();
             loss += partLoss.item<float>();
             right += logits.argmax(1).eq(targets).sum().item<long>();
         }
-        return new Accumulated(loss, batch.Length, new Dictionary<string, double> { ["accuracy"] = right / batch.Length });
+        var metrics = new Dictionary<string, double> { ["accuracy"] = right / batch.Length };
+        if (step is not null && augmentation != new ImageAugmentation()) metrics["augmented_share"] = seen.Count(s => !s.Change.IsNone) / (double)batch.Length;
+        return new Accumulated(loss, batch.Length, metrics);
     }
 
     private static IReadOnlyList<TrainingSample> Pictures(CnnClassifierConfig config, CnnNetwork network, Sample[] held, CancellationToken ct)
@@ -87,19 +99,6 @@ public sealed record CnnClassifier : LoopOptions
         SmallModelScores scores = SmallModelEvaluation.Run(config, inputs => [TorchSmallModel.Named("logits", network.Logits(TorchSmallModel.Floats(inputs, "image")))], held, ct);
         double accuracy = scores.Rows.Where(r => r.Metric == SmallModelMetrics.Accuracy).Average(r => r.Value);
         return [.. scores.Pictures.Select(p => new TrainingSample(p.Title, FormattableString.Invariant($"{accuracy:0.0%} of {held.Length} held-out pictures are read right."), p.Png))];
-    }
-
-    // A function of the step and the place in it, so that a resumed run moves the same pictures in the same way.
-    private float[] Moved(Sample sample, int step, int place)
-    {
-        if (Shift == 0) return sample.Values;
-        var (random, width, height, moved) = (new CounterRandom(Seed, step, place), sample.Width, sample.Height, new float[sample.Values.Length]);
-        int right = random.Next(2 * Shift + 1) - Shift, down = random.Next(2 * Shift + 1) - Shift;
-        for (int y = Math.Max(0, down); y < Math.Min(height, height + down); y++)
-        {
-            for (int x = Math.Max(0, right); x < Math.Min(width, width + right); x++) moved[y * width + x] = sample.Values[(y - down) * width + x - right];
-        }
-        return moved;
     }
 
     private int[] Shuffled(int count, int epoch)
@@ -126,6 +125,7 @@ public sealed record CnnClassifier : LoopOptions
     {
         Check.Within(LabelSmoothing, 0, 1);
         Check.AtLeast(Shift, 0);
+        Check.Within(Rotation, 0, 181);
         ValidateLoop();
     }
 }

@@ -50,6 +50,7 @@ public sealed class TrainClassifierHandler(DatasetFiles files, TrainingRecorder 
         var options = new CnnClassifier
         {
             FirstFilters = p.FirstFilters, SecondFilters = p.SecondFilters, HiddenSize = p.HiddenSize, LabelSmoothing = p.LabelSmoothing, Shift = p.Shift,
+            Rotation = p.Rotation, FlipSideways = p.Flip is "sideways" or "both", FlipUpsideDown = p.Flip is "upside-down" or "both",
         }.With(p, recorder.Threads);
         await recorder.TrainAndPublishAsync(job, spec, p, p.Model, "classifier", dataset.KeyText(), dataset.Licence, null,
             (target, work, watch, token) => options.Run(samples, heldOut, target, work, watch, token), ct);

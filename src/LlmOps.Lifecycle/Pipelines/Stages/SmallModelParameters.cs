@@ -32,6 +32,10 @@ public sealed record TrainClassifierParameters : TrainingParameters
     public double LabelSmoothing { get; init; }
     [Field("Pixels by which each training picture is moved at random; 0 leaves them where they are.", Unit = "pixels", Min = 0, Max = 16)]
     public int Shift { get; init; }
+    [Field("Degrees by which each training picture is turned at random, to either side; 0 leaves them as they are.", Unit = "degrees", Min = 0, Max = 180)]
+    public double Rotation { get; init; }
+    [Field("What is exchanged in half of the training pictures: nothing, left and right, top and bottom, or either.", Allowed = ["none", "sideways", "upside-down", "both"])]
+    public string Flip { get; init; } = "none";
 }
 
 public sealed record TrainLstmParameters : TrainingParameters
