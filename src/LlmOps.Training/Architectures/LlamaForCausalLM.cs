@@ -87,6 +87,9 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>Scores over the vocabulary for hidden states [n, hidden]: [n, vocabulary].</summary>
     public Tensor Logits(Tensor hidden) => Capped(Product.Of(hidden, Parameters[tensors.Head], Precision), Config.FinalLogitSoftcapping);
 
+    /// <summary>The head's weight when scores are a float32 product with it and nothing else; null otherwise.</summary>
+    internal Tensor? PlainHead => Precision == Precision.Float32 && Config.FinalLogitSoftcapping is null ? Parameters[tensors.Head] : null;
+
     /// <summary>
     /// Fills all parameters for training from nothing: norms leave their input as it is, biases are 0, matrices from N(0, std²), and those that write into the
     /// residual stream scaled by 1/√(2·layers) (Radford et al. 2019). Depends on the seed only.
