@@ -37,6 +37,7 @@ internal static class LocalRun
             var run = await services.GetRequiredService<QuickstartSetup>().StartOrResumeAsync(plan.Yaml, plan.Folder, requester, interrupted);
             var state = await WatchAsync(services, run, approver, interrupted);
             await QuickstartReport.PrintAsync(services, run, interrupted);
+            await EffectReport.PrintAsync(services, run, interrupted);
             AnsiConsole.MarkupLineInterpolated($"{plan.Title} {state} in {watch.Elapsed:m\\:ss}.");
             if (state != PipelineState.WaitingForApproval)
                 return state == PipelineState.Succeeded ? 0 : 1;

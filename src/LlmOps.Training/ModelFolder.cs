@@ -14,10 +14,23 @@ internal static class ModelFolder
     public static LlamaForCausalLM Load(string folder, bool trainable)
     {
         using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
-        var model = new LlamaForCausalLM(checkpoint.Config, trainable);
-        // GPT-2's base model is stored without the prefix of the causal one; the order is the same.
+        return Filled(checkpoint, new LlamaForCausalLM(checkpoint.Config, trainable));
+    }
+
+    /// <summary>Loads a causal model with a reward's head of zeros beside it, or a reward model with its head.</summary>
+    /// <exception cref="InvalidModelException">As for <see cref="Load"/>.</exception>
+    public static LlamaForCausalLM LoadScored(string folder, bool trainable)
+    {
+        using CheckpointFolder checkpoint = ScoreHead.IsIn(folder) ? CheckpointFolder.OpenScored(folder) : CheckpointFolder.Open(folder);
+        return Filled(checkpoint, new LlamaForCausalLM(checkpoint.Config, trainable, [new ParameterShape(ScoreHead.TensorName, [1, checkpoint.Config.HiddenSize], Decays: true)]));
+    }
+
+    private static LlamaForCausalLM Filled(CheckpointFolder checkpoint, LlamaForCausalLM model)
+    {
+        // GPT-2's base model is stored without the prefix of the causal one; the order is the same. A head comes after all of them.
         var stored = DecoderTensors.Of(checkpoint.Config, checkpoint.Weights.Tensors).Expected();
         foreach (var (shape, source) in model.Parameters.Shapes.Zip(stored)) checkpoint.Weights.ReadFloat32(source.Name).CopyTo(model.Parameters.ValuesOf(shape.Name));
+        if (checkpoint.Weights.Tensors.ContainsKey(ScoreHead.TensorName)) checkpoint.Weights.ReadFloat32(ScoreHead.TensorName).CopyTo(model.Parameters.ValuesOf(ScoreHead.TensorName));
         return model;
     }
 

@@ -19,6 +19,9 @@ public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, Time
     /// <summary>Keys of endpoints that judge, by the names that judges' documents use: "Judges:Keys:NAME". They go to the endpoint and nowhere else.</summary>
     public IReadOnlyDictionary<string, string> JudgeKeys { private get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Log-probabilities of starting versions, by content; safe to delete at any time.</summary>
+    public string ReferenceCache { get; } = Path.Combine(Path.GetDirectoryName(WorkRoot) ?? "", "cache", "reference-logprobs");
+
     public string? JudgeKey(string name) => JudgeKeys.GetValueOrDefault(name);
 
     public static WorkerSettings From(IConfiguration configuration)

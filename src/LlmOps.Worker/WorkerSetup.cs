@@ -19,6 +19,9 @@ public static class WorkerSetup
         services.AddSingleton<IJobHandler, TrainTokenizerHandler>();
         services.AddSingleton<IJobHandler, PretrainHandler>();
         services.AddSingleton<IJobHandler, AlignHandler>();
+        services.AddSingleton<IJobHandler, AlignUnpairedHandler>();
+        services.AddSingleton<IJobHandler, TrainRewardHandler>();
+        services.AddSingleton<IJobHandler, DistillHandler>();
         services.AddSingleton<IJobHandler, FineTuneHandler>();
         services.AddSingleton<IJobHandler, MakeSamplesHandler>();
         services.AddSingleton<IJobHandler, TrainClassifierHandler>();

@@ -19,15 +19,27 @@ public sealed class CheckpointFolder : IDisposable
 
     /// <summary>Opens <c>config.json</c> and the weights, and checks that every expected tensor is there with its shape and a float type.</summary>
     /// <exception cref="InvalidModelException">A file is missing or damaged, or a tensor is missing, has another shape or is not expected.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture or an element type is not supported.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture or an element type is not supported, or the checkpoint is a reward model.</exception>
     public static CheckpointFolder Open(string folder)
+    {
+        if (ScoreHead.IsIn(folder))
+            throw new UnsupportedModelException("This checkpoint is a reward model: it scores answers and writes none. Training, export and serving take the version it was trained from; evaluate takes both.");
+        return Open(folder, scored: false);
+    }
+
+    /// <summary>The same for a reward model: its <see cref="ScoreHead"/> must be there too.</summary>
+    /// <exception cref="InvalidModelException">As for <see cref="Open(string)"/>, or the head is missing.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture or an element type is not supported.</exception>
+    public static CheckpointFolder OpenScored(string folder) => Open(folder, scored: true);
+
+    private static CheckpointFolder Open(string folder, bool scored)
     {
         var config = ModelConfig.Read(folder);
         var weights = CheckpointWeights.Open(folder);
         try
         {
             var tensors = DecoderTensors.Of(config, weights.Tensors);
-            Check(config, tensors, weights);
+            Check(config, tensors, weights, scored);
             return new CheckpointFolder(config, weights, tensors);
         }
         catch
@@ -37,9 +49,11 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    private static void Check(ModelConfig config, DecoderTensors tensors, CheckpointWeights weights)
+    private static void Check(ModelConfig config, DecoderTensors tensors, CheckpointWeights weights, bool scored)
     {
         var expected = tensors.Expected().ToDictionary(t => t.Name, t => t.Shape);
+        if (scored)
+            expected.Add(ScoreHead.TensorName, [1, config.HiddenSize]);
         foreach (var (name, shape) in expected)
         {
             if (!weights.Tensors.TryGetValue(name, out var entry))

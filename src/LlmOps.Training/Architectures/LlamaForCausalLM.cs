@@ -23,13 +23,14 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <summary>A model with all parameters zero; fill <see cref="Parameters"/> before use.</summary>
     /// <param name="config">Sizes.</param>
     /// <param name="trainable">True when all parameters are to be trained; false for inference or when only an adapter is trained.</param>
+    /// <param name="heads">Further parameters beside those of the language model, such as a reward's head.</param>
     /// <exception cref="UnsupportedModelException">The sizes contradict each other.</exception>
-    public LlamaForCausalLM(ModelConfig config, bool trainable)
+    public LlamaForCausalLM(ModelConfig config, bool trainable, IReadOnlyList<ParameterShape>? heads = null)
     {
         if (config.FindProblem() is { } problem) throw new UnsupportedModelException($"This model cannot be trained: {problem}");
         Config = config;
         tensors = new DecoderTensors(config);
-        Parameters = new FlatParameters(DecoderTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)), trainable);
+        Parameters = new FlatParameters(DecoderTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)).Concat(heads ?? []), trainable);
         rotaries = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => config.HasRotary(layer) ? TableOf(config.Window(layer) is not null, longer: false) : null)];
     }
 

@@ -1,4 +1,5 @@
 using LlmOps.Engines.Benchmarking;
+using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.SmallModels;
@@ -99,6 +100,11 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
             job.Report((double)index / count, $"{form.Name}: {samples.Count} samples");
             if (samples.Count > 0 && !stored.Overlaps(SmallModelRows.Tasks))
                 await new EvaluationPictures(artifacts).SaveAsync(job, run, await Task.Run(() => SmallModelRows.Measure(form, run.Id, samples, ct), ct), ct);
+        }
+        else if (form.IsCheckpoint && ScoreHead.IsIn(form.Folder))
+        {
+            job.Report((double)index / count, $"{form.Name}: {EvaluationTasks.Preference.Name}");
+            await Store(EvaluationTasks.Preference.Name, () => RewardRows.Measure(form.Folder, rows, run.Id, ct));
         }
         else
         {

@@ -33,29 +33,6 @@ public sealed class PretrainHandler(DatasetFiles files, ArtifactStore artifacts,
     }
 }
 
-public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder) : IJobHandler
-{
-    public string Kind => "align";
-
-    public async Task RunAsync(JobContext job, CancellationToken ct)
-    {
-        var spec = job.Spec<StageSpec>();
-        var p = spec.Parameters<AlignParameters>();
-        await using var db = await job.OpenDbAsync(ct);
-        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
-        var dataset = await db.DatasetVersions.GetAsync(p.Preferences, ct);
-        var pairs = await files.TrainAsync<PreferenceExample>(dataset, ct);
-        var heldOut = await files.HeldOutAsync<PreferenceExample>(dataset, ct);
-        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
-        var options = new PreferenceAlignment
-        {
-            Beta = p.Beta,
-        }.With(p, recorder.Threads);
-        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "align", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, pairs, heldOut, target, work, progress, token), ct);
-    }
-}
-
 public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts, PipelineFolders folders, TrainingRecorder recorder) : IJobHandler
 {
     public string Kind => "fine-tune";

@@ -27,7 +27,8 @@ public sealed class PipelineDocumentTests
     {
         var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", folder, file)));
         // A checkpoint of somebody else's is not shipped, not every pipeline searches or compares two runs, and suites and judges are saved before they are used.
-        string[] elsewhere = ["import-checkpoint", "search-variant", "compare-runs", "evaluate-suite", "check-contamination", "calibrate-judge", .. SmallModelKinds];
+        string[] elsewhere = ["import-checkpoint", "search-variant", "compare-runs", "evaluate-suite", "check-contamination", "calibrate-judge",
+            "align-unpaired", "train-reward", "distill", .. SmallModelKinds];
         Assert.Empty(StageKinds.All.Select(k => k.Name).Except(elsewhere).Except(document.Stages.Select(s => s.Kind.Name)));
     }
 
@@ -44,6 +45,38 @@ public sealed class PipelineDocumentTests
         Assert.Equal(name, document.Name);
         Assert.NotEmpty(document.Stages.Select(s => s.Kind.Name).Intersect(SmallModelKinds));
         Assert.Empty(new[] { "export-onnx", "evaluate", "gate" }.Except(document.Stages.Select(s => s.Kind.Name)));
+    }
+
+    [Theory]
+    [InlineData("dpo")]
+    [InlineData("dpo-relatives")]
+    [InlineData("reference-free")]
+    [InlineData("kto")]
+    [InlineData("reward")]
+    [InlineData("distill")]
+    public void EveryPipelineOfAnObjective_MeasuresBeforeAndAfter(string name)
+    {
+        var document = PipelineDocument.Parse(File.ReadAllText(RepositoryRoot.Path("pipelines", "objectives", name + ".yaml")));
+
+        Assert.Contains(document.Stages, s => s is { Name: "evaluate-before", Kind.Name: "evaluate" });
+        string[] trained = [.. document.Stages.Where(s => s.Kind.Name is "align" or "align-unpaired" or "train-reward" or "distill").Select(s => s.Name)];
+        Assert.NotEmpty(trained);
+        Assert.All(trained, t => Assert.Contains(document.Stages, s => s.Name == "evaluate-" + t && s.Needs.Contains(t)));
+    }
+
+    [Theory]
+    [InlineData("align", "preferences: p/1, objective: hinge, label_smoothing: 0.1", "label_smoothing", "hinge does not know wrong labels; use cdpo or robust")]
+    [InlineData("align", "preferences: p/1, objective: cpo, sft_weight: 1", "sft_weight", "use cpo_alpha")]
+    [InlineData("align", "preferences: p/1, objective: dpo", "objective", "'dpo' is not allowed. Allowed: sigmoid, cdpo, hinge, ipo")]
+    [InlineData("align-unpaired", "answers: p/1, batch_size: 1", "batch_size", "at least 2 answers")]
+    [InlineData("distill", "teacher: t/1", "corpus", "either a corpus or instructions")]
+    [InlineData("distill", "teacher: m/1, corpus: c/1", "teacher", "cannot teach itself")]
+    public void WhatAnObjectiveDoesNotDefine_IsFoundBeforeTheStageRuns(string kind, string with, string field, string message)
+    {
+        var problem = OneProblem(Stages($"  - {{ name: a, kind: {kind}, with: {{ version: m/1, {with} }} }}\n"));
+
+        Assert.Equal($"stages[0].with.{field}", problem.Path);
+        Assert.Contains(message, problem.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -129,7 +162,7 @@ public sealed class PipelineDocumentTests
         {
             var fields = StageFields.Of(kind);
             Assert.NotEmpty(fields);
-            Assert.Equal(kind.Parameters.GetProperties().Count(p => p.DeclaringType == kind.Parameters && p.Name != "EqualityContract"), fields.Count);
+            Assert.Equal(kind.Parameters.GetProperties().Count(p => p.DeclaringType != typeof(StageParameters)), fields.Count);
             Assert.All(fields, f => Assert.EndsWith(".", f.Help, StringComparison.Ordinal));
             // A default that its own limits refuse would make an empty form unusable.
             var problems = new List<FieldProblem>();

@@ -93,18 +93,6 @@ public sealed record PretrainParameters : TrainingParameters
     }
 }
 
-public sealed record AlignParameters : TrainingParameters
-{
-    public AlignParameters() => (LearningRate, WarmupFraction) = (3e-4, 0.1);
-
-    [Field("Version to start from.", Required = true, Reference = true)]
-    public string Version { get; init; } = "";
-    [Field("Preference pairs.", Required = true, Reference = true)]
-    public string Preferences { get; init; } = "";
-    [Field("Strength of the pull towards the reference model (DPO's β).", Min = 0.001, Max = 10)]
-    public double Beta { get; init; } = 0.1;
-}
-
 public sealed record FineTuneParameters : TrainingParameters
 {
     public FineTuneParameters() => (LearningRate, Epochs, BatchSize) = (4e-3, 2, 32);

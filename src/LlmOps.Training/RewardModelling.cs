@@ -1,0 +1,121 @@
+using LlmOps.Engines;
+using LlmOps.Engines.Checkpoints;
+using LlmOps.Engines.Evaluation;
+using LlmOps.Engines.Text;
+using LlmOps.Training.Architectures;
+using LlmOps.Training.Batching;
+using LlmOps.Training.Objectives;
+using LlmOps.Training.Schedules;
+using static TorchSharp.torch;
+
+namespace LlmOps.Training;
+
+/// <summary>
+/// Trains a reward model on preference pairs (<see cref="RewardLoss"/>): all weights of a language model and a head of one number that starts at zero, so that the
+/// first loss is ln 2. Metrics carry TRL's names.
+/// </summary>
+public sealed record RewardModelling : LoopOptions
+{
+    /// <summary>One pass at 3e-4, a tenth of it warm-up.</summary>
+    public RewardModelling() => (LearningRate, Schedule) = (3e-4, new ScheduleOptions { WarmupFraction = 0.1 });
+
+    /// <summary>By how much the chosen reward should be greater; 0 asks for any difference.</summary>
+    public double Margin { get; init; }
+
+    /// <summary>Pull of the mean reward towards zero; 0 for none.</summary>
+    public double CentreCoefficient { get; init; }
+
+    /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
+    public int MaxLength { get; init; }
+
+    /// <summary>
+    /// Trains and writes a Hugging Face folder with <c>score.weight</c>. The report holds the accuracy on all held-out pairs with its Wilson interval
+    /// (<c>held_out_accuracy</c>, <c>…_low</c>, <c>…_high</c>).
+    /// </summary>
+    /// <param name="hfFolder">Starting model, with its tokenizer.</param>
+    /// <param name="pairs">Preference pairs. Pairs whose prompt leaves no room for a completion, or whose completions are the same once cut, are dropped and counted.</param>
+    /// <param name="heldOut">Pairs that are measured and never trained on; empty for none.</param>
+    /// <param name="targetFolder">Receives the reward model.</param>
+    /// <param name="workFolder">Receives checkpoints.</param>
+    /// <param name="progress">Called after each step, on the training thread.</param>
+    /// <param name="ct">Cancelling saves a checkpoint.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or no pair fits.</exception>
+    /// <exception cref="InvalidDatasetException">A completion is empty, or chosen and rejected are the same.</exception>
+    /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
+    public TrainingReport Run(
+        string hfFolder, IReadOnlyList<PreferenceExample> pairs, IReadOnlyList<PreferenceExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
+        CancellationToken ct = default)
+    {
+        Check.Within(Margin, 0, 1000);
+        Check.Within(CentreCoefficient, 0, 1000);
+        Check.AtLeast(MaxLength, 0);
+        ValidateLoop();
+        return TrainingThread.Run(Threads, () =>
+        {
+            using LlamaForCausalLM model = ModelFolder.LoadScored(hfFolder, trainable: true);
+            (model.Precision, model.RecomputeActivations) = (Precision, RecomputeActivations);
+            Tokenizer tokenizer = Tokenizer.Load(hfFolder);
+            if (tokenizer.VocabularySize > model.Config.VocabSize)
+                throw new InvalidModelException($"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights do not belong together.");
+            int limit = MaxLength == 0 ? model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, model.Config.MaxPositionEmbeddings);
+            PromptFormat format = PromptFormat.Load(hfFolder, tokenizer);
+            List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, limit), all = heldOut.Count == 0 ? [] : PreferencePair.Encode(heldOut, format, limit);
+            IReadOnlyList<PreferencePair> held = ChooseHeldOut(all);
+            List<int> lengths = [.. encoded.Select(p => p.Length)];
+            List<int[]> steps =
+                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            int partTokens = Batching.MicroBatch.Tokens(model.Config);
+            string source = ModelFolder.WeightsSha256(hfFolder);
+            var loop = new TrainingLoop(model.Parameters, new LoopSettings(
+                steps.Count, this, workFolder, RunKey.Of(this, source, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
+            {
+                HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(model, held, partTokens, ct, train: false)),
+            };
+            TrainingReport report = loop.Run(number => Accumulate(model, [.. steps[number].Select(i => encoded[i])], partTokens, ct), progress, ct);
+            var metrics = new Dictionary<string, double>(report.Metrics) { ["pairs"] = encoded.Count, ["dropped_pairs"] = pairs.Count - encoded.Count };
+            if (all.Count > 0) AddAccuracy(metrics, model, all, partTokens, ct);
+            ModelFolder.CopyTokenizer(hfFolder, targetFolder);
+            string weights = ModelFolder.Save(model, targetFolder);
+            ScoreHead.Mark(targetFolder, model.Config);
+            return report with { WeightsSha256 = weights, Metrics = metrics };
+        });
+    }
+
+    /// <summary>Adds the gradients of the mean loss over all pairs, or only measures them.</summary>
+    internal Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, int partTokens, CancellationToken ct, bool train = true)
+    {
+        double loss = 0, margin = 0, sum = 0, smallest = double.PositiveInfinity, greatest = double.NegativeInfinity;
+        int accurate = 0;
+        foreach (List<PreferencePair> part in LengthBuckets.MicroBatches(pairs, p => p.Length, Math.Max(1, partTokens / 2), MicroBatch > 0 ? MicroBatch : int.MaxValue))
+        {
+            ct.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var rewards = RewardModel.Rewards(model, [.. part.Select(p => p.Chosen), .. part.Select(p => p.Rejected)]);
+            var partLoss = RewardLoss.Of(rewards.narrow(0, 0, part.Count), rewards.narrow(0, part.Count, part.Count), Margin, CentreCoefficient).sum() / pairs.Count;
+            if (train) partLoss.backward();
+            loss += partLoss.item<float>();
+            float[] each = rewards.detach().data<float>().ToArray();
+            for (int i = 0; i < part.Count; i++)
+            {
+                margin += each[i] - each[part.Count + i];
+                if (each[i] > each[part.Count + i]) accurate++;
+            }
+            sum += each.Sum(v => (double)v);
+            (smallest, greatest) = (Math.Min(smallest, each.Min()), Math.Max(greatest, each.Max()));
+        }
+        return new Accumulated(loss, pairs.Sum(p => p.Chosen.Tokens.Length + p.Rejected.Tokens.Length), new Dictionary<string, double>
+        {
+            ["accuracy"] = (double)accurate / pairs.Count, ["margin"] = margin / pairs.Count, ["min_reward"] = smallest, ["mean_reward"] = sum / (2 * pairs.Count), ["max_reward"] = greatest,
+        });
+    }
+
+    private void AddAccuracy(Dictionary<string, double> metrics, LlamaForCausalLM model, List<PreferencePair> all, int partTokens, CancellationToken ct)
+    {
+        using var noGradient = no_grad();
+        double share = Accumulate(model, all, partTokens, ct, train: false).Metrics["accuracy"];
+        Estimate estimate = Wilson.Interval((int)Math.Round(share * all.Count), all.Count);
+        (metrics["held_out_accuracy"], metrics["held_out_accuracy_low"], metrics["held_out_accuracy_high"], metrics["held_out_pairs"]) = (estimate.Value, estimate.Low, estimate.High, estimate.N);
+    }
+}
