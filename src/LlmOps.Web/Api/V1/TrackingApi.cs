@@ -64,7 +64,7 @@ public static class TrackingApi
         }).RequirePermission(Permission.RunPipelines).WithSummary(summary);
 
     /// <param name="With">Parameters of the stage that are to be others than before, for example {"epochs": "6"}.</param>
-    public sealed record ContinueRequest(Dictionary<string, string>? With);
+    public sealed record ContinueRequest(Dictionary<string, string>? With = null);
 
     public sealed record Curves(IReadOnlyList<int> Steps, IReadOnlyDictionary<string, double[]> Series);
 }
