@@ -13,10 +13,10 @@ internal sealed class AdaptedModel : IDisposable
 
     private readonly string sourceFolder;
 
-    private AdaptedModel(string sourceFolder, LlamaForCausalLM model, Tokenizer tokenizer, LoraAdapter? adapter, string sourceSha256)
+    private AdaptedModel(string sourceFolder, CausalLanguageModel model, Tokenizer tokenizer, LoraAdapter? adapter, string sourceSha256)
         => (this.sourceFolder, Model, Tokenizer, Adapter, SourceSha256) = (sourceFolder, model, tokenizer, adapter, sourceSha256);
 
-    public LlamaForCausalLM Model { get; }
+    public CausalLanguageModel Model { get; }
 
     public Tokenizer Tokenizer { get; }
 
@@ -33,7 +33,7 @@ internal sealed class AdaptedModel : IDisposable
     /// <summary>Loads the folder; without an adapter all weights are trained.</summary>
     public static AdaptedModel Open(string hfFolder, AdapterOptions? shape, LoopOptions options)
     {
-        LlamaForCausalLM model = ModelFolder.Load(hfFolder, trainable: shape is null);
+        CausalLanguageModel model = ModelFolder.Load(hfFolder, trainable: shape is null);
         (model.Precision, model.RecomputeActivations) = (options.Precision, options.RecomputeActivations);
         try
         {

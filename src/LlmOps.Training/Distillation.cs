@@ -66,7 +66,7 @@ public sealed record Distillation : LoopOptions
         return TrainingThread.Run(Threads, () =>
         {
             using AdaptedModel student = AdaptedModel.Open(studentFolder, LoraRank, LoraAlpha, TargetModules, this);
-            using LlamaForCausalLM teacher = OpenTeacher(teacherFolder, student);
+            using CausalLanguageModel teacher = OpenTeacher(teacherFolder, student);
             string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
             int limit = Math.Min(student.Model.Config.MaxPositionEmbeddings, teacher.Config.MaxPositionEmbeddings);
             var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), MaxLength == 0 ? limit : Math.Min(MaxLength, limit));
@@ -92,7 +92,7 @@ public sealed record Distillation : LoopOptions
     }
 
     /// <summary>Adds the gradients of the mean loss per scored token over all examples, or only measures it.</summary>
-    internal Accumulated Accumulate(LlamaForCausalLM student, LlamaForCausalLM teacher, IReadOnlyList<TokenSequence> examples, int partTokens, CancellationToken ct, bool train = true)
+    internal Accumulated Accumulate(CausalLanguageModel student, CausalLanguageModel teacher, IReadOnlyList<TokenSequence> examples, int partTokens, CancellationToken ct, bool train = true)
     {
         double total = examples.Sum(s => s.Scored), loss = 0, divergence = 0, crossEntropy = 0, teacherEntropy = 0;
         foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(examples, s => s.Tokens.Length, partTokens, MicroBatch > 0 ? MicroBatch : int.MaxValue))
@@ -116,11 +116,11 @@ public sealed record Distillation : LoopOptions
         });
     }
 
-    private static torch.Tensor Scores(LlamaForCausalLM model, TokenBatch batch) => model.Logits(model.Hidden(batch).index_select(0, torch.tensor(batch.ScoredAt)));
+    private static torch.Tensor Scores(CausalLanguageModel model, TokenBatch batch) => model.Logits(model.Hidden(batch).index_select(0, torch.tensor(batch.ScoredAt)));
 
-    private static LlamaForCausalLM OpenTeacher(string folder, AdaptedModel student)
+    private static CausalLanguageModel OpenTeacher(string folder, AdaptedModel student)
     {
-        LlamaForCausalLM teacher = ModelFolder.Load(folder, trainable: false);
+        CausalLanguageModel teacher = ModelFolder.Load(folder, trainable: false);
         Tokenizer tokenizer = Tokenizer.Load(folder);
         if (teacher.Config.VocabSize == student.Model.Config.VocabSize && tokenizer.Vocabulary.SequenceEqual(student.Tokenizer.Vocabulary) && tokenizer.Merges.SequenceEqual(student.Tokenizer.Merges))
             return teacher;

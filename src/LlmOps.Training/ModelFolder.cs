@@ -11,21 +11,21 @@ internal static class ModelFolder
 {
     /// <summary>Loads config.json and model.safetensors, whatever float type they are stored in.</summary>
     /// <exception cref="InvalidModelException">A file or tensor is missing or has another shape than config.json says.</exception>
-    public static LlamaForCausalLM Load(string folder, bool trainable)
+    public static CausalLanguageModel Load(string folder, bool trainable)
     {
         using CheckpointFolder checkpoint = CheckpointFolder.Open(folder);
-        return Filled(checkpoint, new LlamaForCausalLM(checkpoint.Config, trainable));
+        return Filled(checkpoint, new CausalLanguageModel(checkpoint.Config, trainable));
     }
 
     /// <summary>Loads a causal model with a reward's head of zeros beside it, or a reward model with its head.</summary>
     /// <exception cref="InvalidModelException">As for <see cref="Load"/>.</exception>
-    public static LlamaForCausalLM LoadScored(string folder, bool trainable)
+    public static CausalLanguageModel LoadScored(string folder, bool trainable)
     {
         using CheckpointFolder checkpoint = ScoreHead.IsIn(folder) ? CheckpointFolder.OpenScored(folder) : CheckpointFolder.Open(folder);
-        return Filled(checkpoint, new LlamaForCausalLM(checkpoint.Config, trainable, [new ParameterShape(ScoreHead.TensorName, [1, checkpoint.Config.HiddenSize], Decays: true)]));
+        return Filled(checkpoint, new CausalLanguageModel(checkpoint.Config, trainable, [new ParameterShape(ScoreHead.TensorName, [1, checkpoint.Config.HiddenSize], Decays: true)]));
     }
 
-    private static LlamaForCausalLM Filled(CheckpointFolder checkpoint, LlamaForCausalLM model)
+    private static CausalLanguageModel Filled(CheckpointFolder checkpoint, CausalLanguageModel model)
     {
         // GPT-2's base model is stored without the prefix of the causal one; the order is the same. A head comes after all of them.
         var stored = DecoderTensors.Of(checkpoint.Config, checkpoint.Weights.Tensors).Expected();
@@ -36,7 +36,7 @@ internal static class ModelFolder
 
     /// <summary>Writes config.json, generation_config.json and model.safetensors (last, so that its presence means the folder is complete).</summary>
     /// <returns>SHA-256 of model.safetensors, lower-case hex.</returns>
-    public static string Save(LlamaForCausalLM model, string folder)
+    public static string Save(CausalLanguageModel model, string folder)
     {
         Directory.CreateDirectory(folder);
         model.Config.Write(folder);

@@ -64,7 +64,7 @@ public sealed record Pretraining : LoopOptions
         return TrainingThread.Run(Threads, () =>
         {
             List<List<int[]>[]> steps = [.. Steps(documents)];
-            using var model = new LlamaForCausalLM(Config(tokenizer), trainable: true) { Precision = Precision, RecomputeActivations = RecomputeActivations, Dropout = Dropout };
+            using var model = new CausalLanguageModel(Config(tokenizer), trainable: true) { Precision = Precision, RecomputeActivations = RecomputeActivations, Dropout = Dropout };
             model.Initialize(Seed, InitializerRange);
             var samples = TextSamples.OfTexts(tokenizer, heldOut.Count > 0 ? heldOut : texts);
             var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
@@ -100,7 +100,7 @@ public sealed record Pretraining : LoopOptions
     internal static List<int[]> Encode(IReadOnlyList<string> texts, Tokenizer tokenizer) => [.. texts.Select(t => PromptTemplate.Document(tokenizer, t)).Where(d => d.Length > 2)];
 
     /// <summary>Mean loss per token over the rows; training adds its gradients.</summary>
-    private Accumulated Measure(LlamaForCausalLM model, List<int[]>[] rows, bool train, CancellationToken ct)
+    private Accumulated Measure(CausalLanguageModel model, List<int[]>[] rows, bool train, CancellationToken ct)
     {
         double total = rows.Sum(row => row.Sum(d => d.Length - 1)), loss = 0;
         int tokens = 0;

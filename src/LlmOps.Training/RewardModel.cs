@@ -11,10 +11,10 @@ namespace LlmOps.Training;
 /// <summary>A trained reward: one number for an answer to a prompt, read from the hidden state of its last token. Only differences between answers to one prompt mean something.</summary>
 public sealed class RewardModel : IDisposable
 {
-    private readonly LlamaForCausalLM model;
+    private readonly CausalLanguageModel model;
     private readonly PromptFormat format;
 
-    private RewardModel(LlamaForCausalLM model, PromptFormat format) => (this.model, this.format) = (model, format);
+    private RewardModel(CausalLanguageModel model, PromptFormat format) => (this.model, this.format) = (model, format);
 
     /// <summary>Loads a folder that <see cref="RewardModelling"/> wrote.</summary>
     /// <param name="folder">Folder with config.json, weights, head and tokenizer.</param>
@@ -51,7 +51,7 @@ public sealed class RewardModel : IDisposable
     public void Dispose() => model.Dispose();
 
     /// <summary>Reward of each sequence [sequences].</summary>
-    internal static Tensor Rewards(LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences)
+    internal static Tensor Rewards(CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences)
     {
         TokenBatch batch = TokenBatch.OfSequences(sequences, model.Config.PadTokenId);
         Tensor last = tensor(sequences.Select((s, row) => (long)row * batch.Length + s.Tokens.Length - 1).ToArray());

@@ -54,7 +54,7 @@ public sealed record RewardModelling : LoopOptions
         ValidateLoop();
         return TrainingThread.Run(Threads, () =>
         {
-            using LlamaForCausalLM model = ModelFolder.LoadScored(hfFolder, trainable: true);
+            using CausalLanguageModel model = ModelFolder.LoadScored(hfFolder, trainable: true);
             (model.Precision, model.RecomputeActivations) = (Precision, RecomputeActivations);
             Tokenizer tokenizer = Tokenizer.Load(hfFolder);
             if (tokenizer.VocabularySize > model.Config.VocabSize)
@@ -84,7 +84,7 @@ public sealed record RewardModelling : LoopOptions
     }
 
     /// <summary>Adds the gradients of the mean loss over all pairs, or only measures them.</summary>
-    internal Accumulated Accumulate(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, int partTokens, CancellationToken ct, bool train = true)
+    internal Accumulated Accumulate(CausalLanguageModel model, IReadOnlyList<PreferencePair> pairs, int partTokens, CancellationToken ct, bool train = true)
     {
         double loss = 0, margin = 0, sum = 0, smallest = double.PositiveInfinity, greatest = double.NegativeInfinity;
         int accurate = 0;
@@ -111,7 +111,7 @@ public sealed record RewardModelling : LoopOptions
         });
     }
 
-    private void AddAccuracy(Dictionary<string, double> metrics, LlamaForCausalLM model, List<PreferencePair> all, int partTokens, CancellationToken ct)
+    private void AddAccuracy(Dictionary<string, double> metrics, CausalLanguageModel model, List<PreferencePair> all, int partTokens, CancellationToken ct)
     {
         using var noGradient = no_grad();
         double share = Accumulate(model, all, partTokens, ct, train: false).Metrics["accuracy"];

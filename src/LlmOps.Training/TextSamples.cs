@@ -20,9 +20,9 @@ internal sealed class TextSamples(Tokenizer tokenizer, IReadOnlyList<(string Tit
         new(tokenizer, [.. asked.Distinct().Take(Prompts).Select(p => (p, PromptTemplate.Prompt(tokenizer, p)))]);
 
     /// <summary>Prompt and continuation of each; the most probable token at each place, up to 32 or the end of the text.</summary>
-    public IReadOnlyList<TrainingSample> Of(LlamaForCausalLM model) => [.. prompts.Select(p => new TrainingSample(p.Title, Continue(model, p.Tokens)))];
+    public IReadOnlyList<TrainingSample> Of(CausalLanguageModel model) => [.. prompts.Select(p => new TrainingSample(p.Title, Continue(model, p.Tokens)))];
 
-    private string Continue(LlamaForCausalLM model, int[] prompt)
+    private string Continue(CausalLanguageModel model, int[] prompt)
     {
         var tokens = new List<int>(prompt);
         while (tokens.Count < prompt.Length + NewTokens && tokens.Count < model.Config.MaxPositionEmbeddings)

@@ -10,9 +10,9 @@ namespace LlmOps.Training;
 /// <summary>Scores sequences with a Hugging Face folder's weights in libtorch, float32: the reference that exported graphs are compared with.</summary>
 public sealed class TorchCausalModel : ICausalModel
 {
-    private readonly LlamaForCausalLM model;
+    private readonly CausalLanguageModel model;
 
-    private TorchCausalModel(LlamaForCausalLM model) => this.model = model;
+    private TorchCausalModel(CausalLanguageModel model) => this.model = model;
 
     /// <summary>Sizes and special token ids.</summary>
     public ModelConfig Config => model.Config;

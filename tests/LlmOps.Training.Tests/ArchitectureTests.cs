@@ -13,7 +13,7 @@ public sealed class ArchitectureTests
     {
         TorchRuntime.Start(2);
         using var scope = torch.NewDisposeScope();
-        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        using var model = new CausalLanguageModel(TinyModel.Config(50), trainable: false);
         model.Initialize(seed: 2, std: 0.4);
         int[] tokens = [1, 3, 20, 33, 49, 8, 8, 2];
 
@@ -30,7 +30,7 @@ public sealed class ArchitectureTests
     public void Parameters_CarryTheNamesOfHuggingFaceCheckpoints()
     {
         TorchRuntime.Start(2);
-        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        using var model = new CausalLanguageModel(TinyModel.Config(50), trainable: false);
 
         Assert.Equal(DecoderTensors.Expected(model.Config).Select(t => t.Name).Order(), model.Parameters.Shapes.Select(s => s.Name).Order());
         Assert.Contains("model.layers.1.self_attn.k_proj.weight", model.Parameters.Shapes.Select(s => s.Name));
@@ -42,7 +42,7 @@ public sealed class ArchitectureTests
         using var tiny = new TinyModel();
         int[] tokens = tiny.Tokenizer.Encode("a large body");
         using TorchCausalModel first = TorchCausalModel.Load(tiny.Folder);
-        using (LlamaForCausalLM copy = tiny.Load()) ModelFolder.Save(copy, tiny.At("copy"));
+        using (CausalLanguageModel copy = tiny.Load()) ModelFolder.Save(copy, tiny.At("copy"));
         using TorchCausalModel second = TorchCausalModel.Load(tiny.At("copy"));
 
         Assert.Equal(first.Logits([tokens])[0], second.Logits([tokens])[0]);
@@ -67,7 +67,7 @@ public sealed class ArchitectureTests
     {
         using var tiny = new TinyModel();
         using var scope = torch.NewDisposeScope();
-        using LlamaForCausalLM model = tiny.Load();
+        using CausalLanguageModel model = tiny.Load();
         TokenBatch batch = TokenBatch.OfSequences([new TokenSequence(tiny.Tokenizer.Encode("a person who teaches"), 1)], 0);
         float[] plain = model.Logits(model.Hidden(batch)).data<float>().ToArray();
         using var adapter = new LoraAdapter(model, new AdapterOptions(4, 8) { Seed = 1 });
@@ -93,7 +93,7 @@ public sealed class ArchitectureTests
     public void Save_WritesAPeftFolder_ThatMergesIntoTheFilesAsTheTrainerMergesInMemory()
     {
         using var tiny = new TinyModel();
-        using LlamaForCausalLM model = tiny.Load();
+        using CausalLanguageModel model = tiny.Load();
         using var adapter = new LoraAdapter(model, new AdapterOptions(4, 6) { TargetModules = ["q_proj", "down_proj"], Seed = 1 });
         var random = new Random(3);
         foreach (ParameterShape shape in adapter.Parameters.Shapes)
@@ -111,7 +111,7 @@ public sealed class ArchitectureTests
         Assert.True(report.LargestChange > 1e-3);
     }
 
-    private static double[][] Reference(LlamaForCausalLM model, int[] tokens)
+    private static double[][] Reference(CausalLanguageModel model, int[] tokens)
     {
         ModelConfig c = model.Config;
         int n = tokens.Length, size = c.HeadDim;

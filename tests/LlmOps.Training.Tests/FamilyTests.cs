@@ -37,7 +37,7 @@ public sealed class FamilyTests : IDisposable
     public void ATrainedModel_IsReadBackByTheEngines(string family)
     {
         string folder = Write(family);
-        using LlamaForCausalLM model = ModelFolder.Load(folder, trainable: true);
+        using CausalLanguageModel model = ModelFolder.Load(folder, trainable: true);
         var optimizer = Optimizer.Create(new OptimizerOptions(), model.Parameters);
         TokenBatch batch = Batch(model.Config.VocabSize, 20);
         double[] losses = [.. Enumerable.Range(1, 8).Select(step =>
@@ -69,7 +69,7 @@ public sealed class FamilyTests : IDisposable
     [InlineData("phi3")]
     public void PackedDocuments_AreScoredAsIfEachStoodAlone(string family)
     {
-        using LlamaForCausalLM model = ModelFolder.Load(Write(family), trainable: false);
+        using CausalLanguageModel model = ModelFolder.Load(Write(family), trainable: false);
         int[] first = Tokens(model.Config.VocabSize, 24), second = [.. Tokens(model.Config.VocabSize, 40).Skip(24)];
         using var scope = torch.NewDisposeScope();
 
@@ -89,7 +89,7 @@ public sealed class FamilyTests : IDisposable
         string folder = Write(family);
         float[] Gradients(bool recompute)
         {
-            using LlamaForCausalLM model = ModelFolder.Load(folder, trainable: true);
+            using CausalLanguageModel model = ModelFolder.Load(folder, trainable: true);
             (model.Dropout, model.RecomputeActivations) = (dropout, recompute);
             using var scope = torch.NewDisposeScope();
             model.BeginStep(5);
@@ -107,7 +107,7 @@ public sealed class FamilyTests : IDisposable
     [Fact]
     public void Dropout_ActsInTrainingOnly()
     {
-        using LlamaForCausalLM model = ModelFolder.Load(Write("llama"), trainable: true);
+        using CausalLanguageModel model = ModelFolder.Load(Write("llama"), trainable: true);
         int[] tokens = Tokens(model.Config.VocabSize, 12);
         float[] plain = Logits(model, tokens);
         model.Dropout = 0.5;
@@ -125,7 +125,7 @@ public sealed class FamilyTests : IDisposable
         int[] tokens = Tokens(100, 20);
         foreach (var (index, options) in new[] { new AdapterOptions(4, 8), new AdapterOptions(4, 8) { RankStabilised = true }, new AdapterOptions(4, 8) { Dora = true } }.Index())
         {
-            using LlamaForCausalLM model = ModelFolder.Load(folder, trainable: false);
+            using CausalLanguageModel model = ModelFolder.Load(folder, trainable: false);
             float[] plain = Logits(model, tokens);
             using var adapter = new LoraAdapter(model, options);
             model.Adapter = adapter;
@@ -143,11 +143,11 @@ public sealed class FamilyTests : IDisposable
             new LoraMerge().Run(folder, saved, merged, ct: TestContext.Current.CancellationToken);
             adapter.MergeInto(model);
             model.Adapter = null;
-            using LlamaForCausalLM fromFiles = ModelFolder.Load(merged, trainable: false);
+            using CausalLanguageModel fromFiles = ModelFolder.Load(merged, trainable: false);
 
             foreach (float[] other in new[] { Logits(model, tokens), Logits(fromFiles, tokens) })
                 Assert.True(applied.Zip(other).Max(p => Math.Abs(p.First - p.Second)) <= 1e-4 * Math.Max(1, applied.Max(Math.Abs)), $"{family} {options}");
-            using LlamaForCausalLM again = ModelFolder.Load(folder, trainable: false);
+            using CausalLanguageModel again = ModelFolder.Load(folder, trainable: false);
             using var loaded = new LoraAdapter(again, options);
             loaded.Load(saved);
             Assert.Equal(adapter.Parameters.Values.ToArray(), loaded.Parameters.Values.ToArray());
@@ -157,7 +157,7 @@ public sealed class FamilyTests : IDisposable
     [Fact]
     public void Dora_EqualsTheFormulaByHand()
     {
-        using LlamaForCausalLM model = ModelFolder.Load(Write("llama"), trainable: false);
+        using CausalLanguageModel model = ModelFolder.Load(Write("llama"), trainable: false);
         using var adapter = new LoraAdapter(model, new AdapterOptions(1, 3) { Dora = true, TargetModules = ["q_proj"] });
         string name = model.LinearLayers[0].Name;
         using var scope = torch.NewDisposeScope();
@@ -175,7 +175,7 @@ public sealed class FamilyTests : IDisposable
     private static float[] Dora(torch.Tensor weight, torch.Tensor x, torch.Tensor a, torch.Tensor b, torch.Tensor length, double scale)
         => ((x.matmul(weight.t()) + x.matmul(a.t()).matmul(b.t()) * scale) * LoraAdapter.LengthFactor(weight, a, b, length, scale)).data<float>().ToArray();
 
-    private static double[] Lengths(LlamaForCausalLM model, string name)
+    private static double[] Lengths(CausalLanguageModel model, string name)
     {
         ParameterShape shape = model.Parameters.Shapes.Single(s => s.Name == name);
         float[] values = model.Parameters.ValuesOf(name).ToArray();
@@ -197,7 +197,7 @@ public sealed class FamilyTests : IDisposable
 
     private static TokenBatch Batch(int vocabulary, int length) => TokenBatch.OfSequences([new TokenSequence(Tokens(vocabulary, length), 1), new TokenSequence(Tokens(vocabulary, length + 9)[9..], 1)], 0);
 
-    private static float[] Logits(LlamaForCausalLM model, int[] tokens)
+    private static float[] Logits(CausalLanguageModel model, int[] tokens)
     {
         using var noGradient = torch.no_grad();
         using var scope = torch.NewDisposeScope();

@@ -24,7 +24,7 @@ public sealed class FineTuningStepTests : IDisposable
         Assert.True(Greatest(whole, parts) < 1e-6, $"weights differ by {Greatest(whole, parts)}");
         // The mean of the parts' means, the mistake this guards against, is another number on ragged examples.
         using var scope = torch.NewDisposeScope();
-        using LlamaForCausalLM model = Model();
+        using CausalLanguageModel model = Model();
         double meanOfMeans = examples.Average(s => -TokenLogProbabilities.Of(model, TokenBatch.OfSequences([s], 0)).mean().item<float>());
         Assert.True(Math.Abs(meanOfMeans - wholeLosses[0]) > 1e-3);
     }
@@ -103,7 +103,7 @@ public sealed class FineTuningStepTests : IDisposable
     public void LabelSmoothing_EqualsTheFormulaWorkedOutByHand()
     {
         using var scope = torch.NewDisposeScope();
-        using LlamaForCausalLM model = Model();
+        using CausalLanguageModel model = Model();
         TokenBatch batch = TokenBatch.OfSequences(Ragged(), 0);
         float[] logits = model.Logits(model.Hidden(batch).index_select(0, torch.tensor(batch.ScoredAt))).data<float>().ToArray();
         int vocabulary = model.Config.VocabSize;
@@ -151,7 +151,7 @@ public sealed class FineTuningStepTests : IDisposable
 
     public void Dispose() => tiny.Dispose();
 
-    private LlamaForCausalLM Model() => tiny.Load(trainable: true);
+    private CausalLanguageModel Model() => tiny.Load(trainable: true);
 
     private TokenSequence[] Ragged() =>
     [
@@ -165,14 +165,14 @@ public sealed class FineTuningStepTests : IDisposable
 
     private static (Accumulated, float[]) Gradients(FineTuningStep step, TokenSequence[] examples)
     {
-        using LlamaForCausalLM model = step.Model;
+        using CausalLanguageModel model = step.Model;
         Accumulated result = step.Accumulate(0, examples, CancellationToken.None);
         return (result, model.Parameters.Gradients.ToArray());
     }
 
     private static (List<double> Losses, float[] Weights) Train(FineTuningStep step, TokenSequence[] examples)
     {
-        using LlamaForCausalLM model = step.Model;
+        using CausalLanguageModel model = step.Model;
         // Plain descent: Adam's division by tiny second moments makes rounding of the gradients as large as they are.
         var losses = new List<double>();
         for (int i = 0; i < 5; i++)

@@ -13,7 +13,7 @@ public sealed class ObjectiveTests
     public void LogProbabilities_AreUniform_WhenAllWeightsAreZero()
     {
         using var scope = torch.NewDisposeScope();
-        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        using var model = new CausalLanguageModel(TinyModel.Config(50), trainable: false);
         TokenBatch batch = TokenBatch.OfSequences([new TokenSequence([1, 7, 8, 9], 2), new TokenSequence([1, 5], 1)], padId: 0);
 
         float[] rows = TokenLogProbabilities.PerRow(model, batch).data<float>().ToArray();
@@ -26,7 +26,7 @@ public sealed class ObjectiveTests
     public void LogProbabilities_OfAPackedRow_EqualThoseOfItsDocumentsAlone()
     {
         using var scope = torch.NewDisposeScope();
-        using var model = new LlamaForCausalLM(TinyModel.Config(50), trainable: false);
+        using var model = new CausalLanguageModel(TinyModel.Config(50), trainable: false);
         model.Initialize(seed: 3, std: 0.5);
         int[] first = [1, 7, 8, 9, 2], second = [1, 30, 31, 2], third = [1, 40, 41, 42, 43, 2];
 

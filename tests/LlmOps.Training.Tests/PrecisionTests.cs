@@ -45,7 +45,7 @@ public sealed class PrecisionTests
     public void ReferencesOfTwoPrecisions_AreNotKeptUnderOneName()
     {
         using var tiny = new TinyModel();
-        using LlamaForCausalLM model = tiny.Load();
+        using CausalLanguageModel model = tiny.Load();
         TokenSequence[] sequences = [new([1, 5, 6, 7], 1)];
 
         Assert.Equal(1, ReferenceLogProbabilities.Of(model, sequences, "w", tiny.At("cache"), TestContext.Current.CancellationToken).ForwardPasses);

@@ -20,7 +20,7 @@ internal sealed class TinyModel : IDisposable
         Directory.CreateDirectory(Folder);
         Tokenizer = new BpeTrainer(VocabularySize: 320, MinFrequency: 2).Train(Texts);
         Tokenizer.Save(Folder);
-        using var model = new LlamaForCausalLM(Config(Tokenizer.VocabularySize), trainable: false);
+        using var model = new CausalLanguageModel(Config(Tokenizer.VocabularySize), trainable: false);
         model.Initialize(seed, std);
         ModelFolder.Save(model, Folder);
     }
@@ -44,7 +44,7 @@ internal sealed class TinyModel : IDisposable
 
     public string At(string name) => Path.Combine(Root, name);
 
-    public LlamaForCausalLM Load(bool trainable = false) => ModelFolder.Load(Folder, trainable);
+    public CausalLanguageModel Load(bool trainable = false) => ModelFolder.Load(Folder, trainable);
 
     public void Dispose() => Directory.Delete(Root, recursive: true);
 }

@@ -93,7 +93,7 @@ public sealed class TrainingRunTests : IDisposable
     [Fact]
     public void Gradients_AreTheSame_HoweverTheStepIsCutIntoParts()
     {
-        using LlamaForCausalLM model = tiny.Load(trainable: true);
+        using CausalLanguageModel model = tiny.Load(trainable: true);
         TokenSequence[] examples = [.. TinyModel.Instructions.Select(e =>
         {
             int[] prompt = PromptTemplate.Prompt(tiny.Tokenizer, e.Prompt);

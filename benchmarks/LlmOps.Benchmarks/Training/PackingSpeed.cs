@@ -22,7 +22,7 @@ internal static class PackingSpeed
         TorchRuntime.Start(threads);
         Steps Side(string name, bool packs, bool inParts, List<int[]> batches)
         {
-            var model = new LlamaForCausalLM(options.Config(tokenizer), trainable: true);
+            var model = new CausalLanguageModel(options.Config(tokenizer), trainable: true);
             model.Initialize(1, 0.02);
             var step = new FineTuningStep(model, inParts ? MicroBatch.Tokens(model.Config) : int.MaxValue) { Packs = packs, MaxLength = Limit };
             return new Steps(name, threads, model.Parameters, n => step.Accumulate(n, [.. batches[n % batches.Count].Select(i => examples[i])], default), 6, dispose: model.Dispose);

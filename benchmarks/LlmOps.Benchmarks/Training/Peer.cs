@@ -45,7 +45,7 @@ internal static class Peer
     {
         List<int[]>[][] steps = [.. options.Steps(Pretraining.Encode(texts, tokenizer))];
         TorchRuntime.Start(options.Threads);
-        using (var model = new LlamaForCausalLM(options.Config(tokenizer), trainable: false))
+        using (var model = new CausalLanguageModel(options.Config(tokenizer), trainable: false))
         {
             model.Initialize(options.Seed, options.InitializerRange);
             ModelFolder.Save(model, folder);

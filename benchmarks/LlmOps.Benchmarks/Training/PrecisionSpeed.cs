@@ -21,7 +21,7 @@ internal static class PrecisionSpeed
         var losses = new Dictionary<Precision, double>();
         Steps Side(Precision precision)
         {
-            var model = new LlamaForCausalLM(options.Config(tokenizer), trainable: true) { Precision = precision };
+            var model = new CausalLanguageModel(options.Config(tokenizer), trainable: true) { Precision = precision };
             model.Initialize(1, options.InitializerRange);
             return new Steps(precision.ToString(), threads, model.Parameters, n =>
             {

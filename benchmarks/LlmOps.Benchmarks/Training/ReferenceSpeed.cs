@@ -22,7 +22,7 @@ internal static class ReferenceSpeed
         try
         {
             TorchRuntime.Start(threads);
-            using (var model = new LlamaForCausalLM(options.Config(tokenizer), trainable: false))
+            using (var model = new CausalLanguageModel(options.Config(tokenizer), trainable: false))
             {
                 model.Initialize(1, 0.02);
                 ModelFolder.Save(model, folder);
@@ -48,7 +48,7 @@ internal static class ReferenceSpeed
     {
         AdaptedModel adapted = AdaptedModel.Open(folder, rank, 32, [], new PreferenceAlignment { Seed = 1 });
         List<PreferencePair> pairs = PreferencePair.Encode(examples, PromptFormat.Load(folder, adapted.Tokenizer), adapted.Model.Config.MaxPositionEmbeddings);
-        LlamaForCausalLM reference = rank == 0 ? ModelFolder.Load(folder, trainable: false) : adapted.Model;
+        CausalLanguageModel reference = rank == 0 ? ModelFolder.Load(folder, trainable: false) : adapted.Model;
         var step = new PreferenceStep(adapted.Model, new PreferenceLoss(PreferenceObjective.Sigmoid, 0.1), 0, int.MaxValue, MicroBatch.Tokens(adapted.Model.Config));
         List<int[]> batches = LengthBuckets.Epoch([.. pairs.Select(p => p.Length)], BatchSize, 1, 0);
         void Score(IReadOnlyList<PreferencePair> some)

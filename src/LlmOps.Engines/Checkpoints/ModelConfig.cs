@@ -90,7 +90,7 @@ public sealed record ModelConfig
     /// <summary>Whether a layer turns queries and keys.</summary>
     public bool HasRotary(int layer) => !Family.LearnedPositions && (RotaryLayers is null || RotaryLayers[layer]);
 
-    /// <summary>Whether this is the plain Llama network: what training computes.</summary>
+    /// <summary>Whether this is the plain Llama network, without biases, windows, stretched rotations or another activation.</summary>
     public bool IsPlainLlama => ModelType == "llama" && HiddenAct is "silu" or "swish" && !QueryKeyValueBias && !OutputBias && !MlpBias && RopeScaling is null && PartialRotaryFactor == 1;
 
     /// <summary>Reads <c>config.json</c> from a checkpoint folder.</summary>

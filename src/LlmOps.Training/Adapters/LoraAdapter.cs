@@ -44,7 +44,7 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="model">Base model; its weights are read for DoRA's lengths.</param>
     /// <param name="options">Shape.</param>
     /// <exception cref="ArgumentException">A target module does not exist, or rank, alpha or dropout is out of range.</exception>
-    public LoraAdapter(LlamaForCausalLM model, AdapterOptions options)
+    public LoraAdapter(CausalLanguageModel model, AdapterOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Rank, 1);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Alpha);
@@ -94,7 +94,7 @@ public sealed class LoraAdapter : IDisposable
     internal static Tensor LengthFactor(Tensor weight, Tensor a, Tensor b, Tensor length, double scale) => length / RowNorm(weight.detach() + b.detach().matmul(a.detach()) * scale);
 
     /// <summary>Puts the update into the base weights, in float32. The model must no longer use this adapter afterwards.</summary>
-    public void MergeInto(LlamaForCausalLM model)
+    public void MergeInto(CausalLanguageModel model)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
@@ -148,7 +148,7 @@ public sealed class LoraAdapter : IDisposable
         if (options.Dora) yield return new ParameterShape(name + ".lora_magnitude", [outputs], false);
     }
 
-    private void FillLengths(LlamaForCausalLM model, string name)
+    private void FillLengths(CausalLanguageModel model, string name)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();

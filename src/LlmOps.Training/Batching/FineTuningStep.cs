@@ -10,7 +10,7 @@ namespace LlmOps.Training.Batching;
 /// </summary>
 /// <param name="Model">The model; its parameters or adapter collect the gradients.</param>
 /// <param name="PartTokens">Tokens that go through the model at once, padding included; a part holds at least one row.</param>
-internal sealed record FineTuningStep(LlamaForCausalLM Model, int PartTokens)
+internal sealed record FineTuningStep(CausalLanguageModel Model, int PartTokens)
 {
     /// <summary>Examples, or packed rows, that go through the model at once at most.</summary>
     public int PartExamples { get; init; } = int.MaxValue;

@@ -47,7 +47,7 @@ internal sealed class MarkedCompletion(TokenSequence completion, TokenSequence m
 
     /// <summary>Fills in the log-probabilities of completions and mismatches under the model as it is now.</summary>
     /// <returns>Forward passes that were needed.</returns>
-    public static int ScoreReference(LlamaForCausalLM model, IReadOnlyList<MarkedCompletion> rows, string weightsSha256, string? cacheFolder, CancellationToken ct)
+    public static int ScoreReference(CausalLanguageModel model, IReadOnlyList<MarkedCompletion> rows, string weightsSha256, string? cacheFolder, CancellationToken ct)
     {
         var reference = ReferenceLogProbabilities.Of(model, [.. rows.Select(r => r.Completion), .. rows.Select(r => r.Mismatched)], weightsSha256, cacheFolder, ct);
         for (int i = 0; i < rows.Count; i++) (rows[i].Reference, rows[i].ReferenceMismatched) = (reference.Values[i], reference.Values[rows.Count + i]);

@@ -46,7 +46,7 @@ internal sealed class PreferencePair(TokenSequence chosen, TokenSequence rejecte
 
     /// <summary>Fills in the log-probabilities of both completions under the model as it is now.</summary>
     /// <returns>Forward passes that were needed.</returns>
-    public static int ScoreReference(LlamaForCausalLM model, IReadOnlyList<PreferencePair> pairs, string weightsSha256, string? cacheFolder, CancellationToken ct)
+    public static int ScoreReference(CausalLanguageModel model, IReadOnlyList<PreferencePair> pairs, string weightsSha256, string? cacheFolder, CancellationToken ct)
     {
         var reference = ReferenceLogProbabilities.Of(model, [.. pairs.Select(p => p.Chosen), .. pairs.Select(p => p.Rejected)], weightsSha256, cacheFolder, ct);
         for (int i = 0; i < pairs.Count; i++) (pairs[i].ReferenceChosen, pairs[i].ReferenceRejected) = (reference.Values[i], reference.Values[pairs.Count + i]);

@@ -11,7 +11,7 @@ namespace LlmOps.Training.Objectives;
 /// <param name="likelihoodWeight">Weight of the chosen completions' mean loss per token.</param>
 /// <param name="partPairs">Most pairs of a part.</param>
 /// <param name="partTokens">Most tokens of a part.</param>
-internal sealed class PreferenceStep(LlamaForCausalLM model, PreferenceLoss objective, double likelihoodWeight, int partPairs, int partTokens)
+internal sealed class PreferenceStep(CausalLanguageModel model, PreferenceLoss objective, double likelihoodWeight, int partPairs, int partTokens)
 {
     // The odds ratio's paper fits the whole sequence, prompt included; the other likelihood terms fit the completion.
     private readonly bool withPrompt = objective.Objective == PreferenceObjective.OddsRatio;

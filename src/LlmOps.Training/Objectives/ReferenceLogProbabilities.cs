@@ -28,7 +28,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
     /// <param name="ct">Cancels between passes.</param>
     /// <exception cref="TrainingFailedException">The starting model gives a log-probability that is no number.</exception>
     public static ReferenceLogProbabilities Of(
-        LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, string weightsSha256, string? cacheFolder, CancellationToken ct)
+        CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences, string weightsSha256, string? cacheFolder, CancellationToken ct)
     {
         if (sequences.Count == 0) return new ReferenceLogProbabilities([], 0);
         string key = Key(model, sequences, weightsSha256);
@@ -43,7 +43,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
         return new ReferenceLogProbabilities(values, passes);
     }
 
-    private static (float[] Values, int Passes) Compute(LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, CancellationToken ct)
+    private static (float[] Values, int Passes) Compute(CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences, CancellationToken ct)
     {
         using var noGradient = no_grad();
         var values = new float[sequences.Count];
@@ -65,7 +65,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
     }
 
     // The number of threads decides the last bits of a sum, and through them the weights that training ends with.
-    private static string Key(LlamaForCausalLM model, IReadOnlyList<TokenSequence> sequences, string weightsSha256)
+    private static string Key(CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences, string weightsSha256)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"2|{TorchRuntime.Threads}|{model.Precision}|{weightsSha256}|{JsonSerializer.Serialize(model.Config)}|{sequences.Count}|"));

@@ -13,7 +13,7 @@ namespace LlmOps.Training.Objectives;
 public static class SmoothedCrossEntropy
 {
     /// <summary>Sums over the scored tokens, in float64 so that a step's loss does not depend on how it is cut into parts: the loss to train on, and the negative log-likelihood without smoothing, in nats.</summary>
-    public static (Tensor Loss, Tensor Nll) Sum(LlamaForCausalLM model, TokenBatch batch, double smoothing)
+    public static (Tensor Loss, Tensor Nll) Sum(CausalLanguageModel model, TokenBatch batch, double smoothing)
     {
         if (smoothing == 0)
         {

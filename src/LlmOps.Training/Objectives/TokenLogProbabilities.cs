@@ -14,7 +14,7 @@ public static class TokenLogProbabilities
     private const long ChunkScores = 1 << 22;
 
     /// <summary>Natural log-probability of each scored token [scored]. The output head runs on scored places only.</summary>
-    public static Tensor Of(LlamaForCausalLM model, TokenBatch batch)
+    public static Tensor Of(CausalLanguageModel model, TokenBatch batch)
     {
         Tensor hidden = model.Hidden(batch);
         if (batch.ScoredAt.Length < batch.Ids.Length) hidden = hidden.index_select(0, tensor(batch.ScoredAt));
@@ -25,6 +25,6 @@ public static class TokenLogProbabilities
     }
 
     /// <summary>Sum over the scored tokens of each row [rows]: log p(completion | prompt).</summary>
-    public static Tensor PerRow(LlamaForCausalLM model, TokenBatch batch)
+    public static Tensor PerRow(CausalLanguageModel model, TokenBatch batch)
         => zeros(batch.Rows).index_add(0, tensor(batch.ScoredRow), Of(model, batch), 1);
 }

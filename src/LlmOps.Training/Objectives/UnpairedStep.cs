@@ -10,7 +10,7 @@ namespace LlmOps.Training.Objectives;
 /// <param name="objective">Loss of a completion.</param>
 /// <param name="partRows">Most completions of a part.</param>
 /// <param name="partTokens">Most tokens of a part.</param>
-internal sealed class UnpairedStep(LlamaForCausalLM model, UnpairedLoss objective, int partRows, int partTokens)
+internal sealed class UnpairedStep(CausalLanguageModel model, UnpairedLoss objective, int partRows, int partTokens)
 {
     /// <summary>Adds the gradients of the mean loss over all rows, or only measures them. Means of a kind that the step does not hold are left out of the metrics.</summary>
     public Accumulated Accumulate(IReadOnlyList<MarkedCompletion> rows, CancellationToken ct, bool train = true)

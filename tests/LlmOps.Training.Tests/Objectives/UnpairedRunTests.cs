@@ -39,7 +39,7 @@ public sealed class UnpairedRunTests : IDisposable
     [Fact]
     public void Parts_ChangeTheGradientsByRoundingOnly()
     {
-        using LlamaForCausalLM model = tiny.Load(trainable: true);
+        using CausalLanguageModel model = tiny.Load(trainable: true);
         List<MarkedCompletion> rows = MarkedCompletion.Encode(Rows, PromptFormat.Load(tiny.Folder, tiny.Tokenizer), 64);
         MarkedCompletion.ScoreReference(model, rows, "", null, CancellationToken.None);
         foreach (MarkedCompletion row in rows) (row.Reference, row.ReferenceMismatched) = (row.Reference - (row.Desirable ? 1 : -1), row.ReferenceMismatched - 0.5f);

@@ -36,7 +36,7 @@ public static class SweepsApi
         {
             var document = await start.CheckAsync(await UploadedFile.TextAsync(request, LargestDocument, ct), ct);
             return new CheckedSweep(document.Name, document.Pipeline, document.Stage, document.Plan.Method, document.Plan.Runs());
-        }).WithSummary("Says what is wrong with a sweep's YAML, or how many runs it would make.");
+        }).RequirePermission(Permission.RunPipelines).WithSummary("Says what is wrong with a sweep's YAML, or how many runs it would make.");
         sweeps.MapPost("/{name}/stop", async (string name, StopSweep stop, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await stop.StopAsync(name, user.ToActor(), ct);

@@ -13,7 +13,7 @@ namespace LlmOps.Training.Architectures;
 /// them, driven by <see cref="ModelConfig"/>. Parameters carry the names and layouts of Hugging Face checkpoints (<see cref="DecoderTensors"/>). Arithmetic is
 /// float32, products with weights as <see cref="Precision"/> says. Owns its parameters.
 /// </summary>
-public sealed class LlamaForCausalLM : IDisposable
+public sealed class CausalLanguageModel : IDisposable
 {
     private readonly DecoderTensors tensors;
     private readonly RotaryEmbedding?[] rotaries;
@@ -25,7 +25,7 @@ public sealed class LlamaForCausalLM : IDisposable
     /// <param name="trainable">True when all parameters are to be trained; false for inference or when only an adapter is trained.</param>
     /// <param name="heads">Further parameters beside those of the language model, such as a reward's head.</param>
     /// <exception cref="UnsupportedModelException">The sizes contradict each other.</exception>
-    public LlamaForCausalLM(ModelConfig config, bool trainable, IReadOnlyList<ParameterShape>? heads = null)
+    public CausalLanguageModel(ModelConfig config, bool trainable, IReadOnlyList<ParameterShape>? heads = null)
     {
         if (config.FindProblem() is { } problem) throw new UnsupportedModelException($"This model cannot be trained: {problem}");
         Config = config;
