@@ -56,8 +56,8 @@ public sealed class DatasetApiTests(WebProduct product)
     }
 
     [Theory]
-    [InlineData("?kind=pictures", "'kind' is one of corpus, instruction, preference, not 'pictures'.")]
-    [InlineData("", "'kind' is one of corpus, instruction, preference.")]
+    [InlineData("?kind=pictures", "'kind' is one of corpus, instruction, preference, unpaired, image, table, not 'pictures'.")]
+    [InlineData("", "'kind' is one of corpus, instruction, preference, unpaired, image, table.")]
     [InlineData("?kind=corpus&on_bad_row=ignore", "'on_bad_row' is one of refuse, quarantine, not 'ignore'.")]
     public async Task Import_ListsTheWordsItTakes(string query, string message)
     {

@@ -18,7 +18,7 @@ public sealed class SweepApiTests(WebProduct product)
         using var viewer = await product.ProgramAsync(Roles.Viewer);
         using var tiny = await engineer.PostAsync(At("/api/v1/pipelines"), new StringContent(await File.ReadAllTextAsync(TestKit.RepositoryRoot.Path("pipelines", "tiny", "tiny.yaml"))));
         Assert.Equal(HttpStatusCode.OK, tiny.StatusCode);
-        using var verified = await viewer.PostAsync(At("/api/v1/sweeps/check"), new StringContent(Yaml));
+        using var verified = await engineer.PostAsync(At("/api/v1/sweeps/check"), new StringContent(Yaml));
         Assert.Equal("""{"name":"api-rates","pipeline":"tiny","stage":"pretrain","method":"grid","runs":3}""", await verified.BodyAsync());
         using var forbidden = await viewer.PostAsync(At("/api/v1/sweeps"), new StringContent(Yaml));
         Assert.Equal(HttpStatusCode.Forbidden, forbidden.StatusCode);
