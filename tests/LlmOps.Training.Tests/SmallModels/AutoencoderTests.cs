@@ -165,7 +165,7 @@ public sealed class AutoencoderTests : IDisposable
     public void QuantizedGraphs_MeasureNearlyTheSame()
     {
         CancellationToken ct = TestContext.Current.CancellationToken;
-        new Autoencoder { Variational = true, Width = 8, Epochs = 8, BatchSize = 32, Threads = 2 }.Run(Images(160), [], At("target"), At("work"), ct: ct);
+        new Autoencoder { Variational = true, Width = 16, Epochs = 8, BatchSize = 32, Threads = 2 }.Run(Images(160), [], At("target"), At("work"), ct: ct);
         SmallModelExport.Run(At("target"), At("onnx"));
         SmallModelConfig config = SmallModelConfig.TryRead(At("target"))!;
         var data = new CalibrationData([.. Images(40, seed: 3).Select(s => SmallModelInputs.Of(config, [s]))]);
@@ -180,8 +180,7 @@ public sealed class AutoencoderTests : IDisposable
         {
             QuantizationReport report = pass.Run(At("onnx"), At(name), ct: ct);
             Assert.True(report.Quantized >= 4, $"{name}: {report.Quantized} nodes");
-            // Of so small a file the graph itself is a good part, which no format makes smaller.
-            Assert.True(report.TargetBytes < 0.8 * report.SourceBytes, $"{name}: {report.SourceBytes} -> {report.TargetBytes} bytes");
+            Assert.True(report.TargetBytes < 0.75 * report.SourceBytes, $"{name}: {report.SourceBytes} -> {report.TargetBytes} bytes");
             Assert.InRange(Measure(name), 0.9 * exact, (name == "fp16" ? 1.01 : 1.15) * exact);
         }
     }
