@@ -71,13 +71,31 @@ public sealed class TestDatabase : IAsyncDisposable
     {
         if (Provider == DatabaseProvider.Sqlite)
         {
-            await using (var db = Open())
-                SqliteConnection.ClearPool((SqliteConnection)db.Database.GetDbConnection());
-            Directory.Delete(Path.GetDirectoryName(new SqliteConnectionStringBuilder(ConnectionString).DataSource)!, recursive: true);
+            await DeleteFolderAsync();
             return;
         }
         NpgsqlConnection.ClearPool(new NpgsqlConnection(ConnectionString));
         await ExecuteAsync(await PostgresCluster.ConnectionStringAsync(), $"DROP DATABASE {new NpgsqlConnectionStringBuilder(ConnectionString).Database} WITH (FORCE)");
+    }
+
+    /// <summary>A page that was closed may still be reading, and its connection makes the files beside the database again: tried until nobody does.</summary>
+    private async Task DeleteFolderAsync()
+    {
+        var folder = Path.GetDirectoryName(new SqliteConnectionStringBuilder(ConnectionString).DataSource)!;
+        for (var attempt = 1; ; attempt++)
+        {
+            await using (var db = Open())
+                SqliteConnection.ClearPool((SqliteConnection)db.Database.GetDbConnection());
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+                return;
+            }
+            catch (IOException) when (attempt < 50)
+            {
+                await Task.Delay(100);
+            }
+        }
     }
 
     private static async Task<string> MakeSqliteTemplateAsync()
