@@ -18,6 +18,7 @@ public sealed class CausalLanguageModel : IDisposable
     private readonly DecoderTensors tensors;
     private readonly RotaryEmbedding?[] rotaries;
     private readonly Dictionary<(bool Sliding, bool Long), RotaryEmbedding> tables = [];
+    private readonly int switchAt;
     private int stepSeed, passes;
 
     /// <summary>A model with all parameters zero; fill <see cref="Parameters"/> before use.</summary>
@@ -30,6 +31,7 @@ public sealed class CausalLanguageModel : IDisposable
         if (config.FindProblem() is { } problem) throw new UnsupportedModelException($"This model cannot be trained: {problem}");
         Config = config;
         tensors = new DecoderTensors(config);
+        switchAt = RotaryTable.Of(config, sliding: false).SwitchAt;
         Parameters = new FlatParameters(DecoderTensors.Expected(config).Select(t => new ParameterShape(t.Name, t.Shape, t.Shape.Length > 1)).Concat(heads ?? []), trainable);
         rotaries = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => config.HasRotary(layer) ? TableOf(config.Window(layer) is not null, longer: false) : null)];
     }
@@ -68,7 +70,7 @@ public sealed class CausalLanguageModel : IDisposable
         Tensor? positions = batch.Positions is null ? null : tensor(batch.Positions);
         Tensor? packed = batch.Mask is null ? null : tensor(batch.Mask, [rows, 1, length, length]);
         // As in the published code, one sequence beyond the switch turns the whole batch with the long frequencies.
-        bool longer = (batch.Positions?.Max() + 1 ?? length) > RotaryTable.Of(Config, sliding: false).SwitchAt;
+        bool longer = switchAt < int.MaxValue && (batch.Positions?.Max() + 1 ?? length) > switchAt;
         var masks = new Dictionary<int, Tensor?>();
         Tensor x = Embed(tensor(batch.Ids), positions, rows, length);
         if (OnEmbeddings is not null) x = OnEmbeddings(x);
