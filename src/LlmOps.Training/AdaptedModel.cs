@@ -26,11 +26,7 @@ internal sealed class AdaptedModel : IDisposable
 
     public FlatParameters Trainable => Adapter?.Parameters ?? Model.Parameters;
 
-    /// <summary>Loads the folder; rank 0 trains all weights.</summary>
-    public static AdaptedModel Open(string hfFolder, int rank, double alpha, IReadOnlyList<string> targetModules, LoopOptions options) =>
-        Open(hfFolder, rank == 0 ? null : new AdapterOptions(rank, alpha) { TargetModules = targetModules, Seed = options.Seed }, options);
-
-    /// <summary>Loads the folder; without an adapter all weights are trained.</summary>
+    /// <summary>Loads the folder; without an adapter all weights are trained. The adapter's seed is that of the training.</summary>
     public static AdaptedModel Open(string hfFolder, AdapterOptions? shape, LoopOptions options)
     {
         CausalLanguageModel model = ModelFolder.Load(hfFolder, trainable: shape is null);
@@ -43,7 +39,7 @@ internal sealed class AdaptedModel : IDisposable
                 throw new InvalidModelException(
                     $"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights in {hfFolder} do not belong together.");
             }
-            LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape);
+            LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape with { Seed = options.Seed });
             model.Adapter = adapter;
             return new AdaptedModel(hfFolder, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
         }

@@ -11,7 +11,7 @@ namespace LlmOps.Training;
 /// Distillation of a larger model into a smaller one with the same tokenizer (<see cref="DistillationLoss"/>): the student learns the teacher's whole
 /// distribution of each next token beside the token itself. The teacher runs in float32 without gradients.
 /// </summary>
-public sealed record Distillation : LoopOptions
+public sealed record Distillation : ContinuedTraining
 {
     /// <summary>Two passes at 1e-3.</summary>
     public Distillation() => (LearningRate, Epochs) = (1e-3, 2);
@@ -21,18 +21,6 @@ public sealed record Distillation : LoopOptions
 
     /// <summary>α: share of the teacher in the loss, 0 to 1; the rest is the tokens' own cross-entropy. 0 trains without a teacher.</summary>
     public double TeacherShare { get; init; } = 0.5;
-
-    /// <summary>Rank of a low-rank adapter; 0 trains all weights.</summary>
-    public int LoraRank { get; init; }
-
-    /// <summary>Numerator of the adapter's scale (alpha / rank).</summary>
-    public double LoraAlpha { get; init; } = 32;
-
-    /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
-    public IReadOnlyList<string> TargetModules { get; init; } = [];
-
-    /// <summary>Longest example in tokens; longer ones are cut. 0 takes the smaller of both models' limits.</summary>
-    public int MaxLength { get; init; }
 
     /// <summary>Distils on prompts and completions; only completions count. Otherwise as <see cref="Run(string, string, IReadOnlyList{string}, IReadOnlyList{string}, string, string, IProgress{TrainingStep}?, CancellationToken)"/>.</summary>
     /// <exception cref="InvalidDatasetException">A completion is empty.</exception>
@@ -65,17 +53,16 @@ public sealed record Distillation : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel student = AdaptedModel.Open(studentFolder, LoraRank, LoraAlpha, TargetModules, this);
+            using AdaptedModel student = AdaptedModel.Open(studentFolder, Adapter, this);
             using CausalLanguageModel teacher = OpenTeacher(teacherFolder, student);
             string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
-            int limit = Math.Min(student.Model.Config.MaxPositionEmbeddings, teacher.Config.MaxPositionEmbeddings);
-            var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), MaxLength == 0 ? limit : Math.Min(MaxLength, limit));
+            int limit = Math.Min(LimitFor(student.Model.Config), LimitFor(teacher.Config));
+            var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), limit);
             if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {count}, and a prompt must leave room for a completion below {limit} tokens.");
             // Scores of both models over the vocabulary are held at once.
             int partTokens = Math.Max(1, Batching.MicroBatch.Tokens(student.Model.Config) / 2);
             List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
-            List<int[]> steps =
-                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            List<int[]> steps = Batches(lengths);
             var loop = new TrainingLoop(student.Trainable, new LoopSettings(
                 steps.Count, this, workFolder, RunKey.Of(this, $"{student.SourceSha256}|{teacherSha256}", sequences.Select(s => s.Tokens))))
             {
@@ -148,9 +135,6 @@ public sealed record Distillation : LoopOptions
     {
         Check.Above(Temperature, 0);
         if (TeacherShare is not (>= 0 and <= 1)) throw new ArgumentException($"TeacherShare is {TeacherShare}; it must be between 0 and 1.");
-        Check.AtLeast(LoraRank, 0);
-        Check.Above(LoraAlpha, 0);
-        Check.AtLeast(MaxLength, 0);
-        ValidateLoop();
+        ValidateContinued();
     }
 }

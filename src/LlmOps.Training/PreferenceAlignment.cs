@@ -13,7 +13,7 @@ namespace LlmOps.Training;
 /// reference is the starting model; its log-probabilities are computed once before the first step, and not at all for objectives without one. Metrics
 /// carry TRL's names.
 /// </summary>
-public sealed record PreferenceAlignment : LoopOptions
+public sealed record PreferenceAlignment : ContinuedTraining
 {
     // Gradients of equal completions cancel up to rounding. A zero gradient where the model still is its own reference cannot recover: every further step would be the same.
     private const int StuckSteps = 3;
@@ -40,21 +40,9 @@ public sealed record PreferenceAlignment : LoopOptions
     /// <summary>γ: margin per token that the simple objective asks for, in units of the reward.</summary>
     public double SimpoGamma { get; init; } = 0.5;
 
-    /// <summary>Rank of a low-rank adapter; 0 trains all weights.</summary>
-    public int LoraRank { get; init; }
-
-    /// <summary>Numerator of the adapter's scale (alpha / rank).</summary>
-    public double LoraAlpha { get; init; } = 32;
-
-    /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
-    public IReadOnlyList<string> TargetModules { get; init; } = [];
-
     /// <summary>Folder in which the reference's log-probabilities are kept by the hash of weights and tokens; null computes them always. Results do not depend on it.</summary>
     [JsonIgnore]
     public string? ReferenceCacheFolder { get; init; }
-
-    /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
-    public int MaxLength { get; init; }
 
     /// <summary>Aligns and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="hfFolder">Starting model and reference, with its tokenizer.</param>
@@ -76,16 +64,15 @@ public sealed record PreferenceAlignment : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, this);
-            int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this);
+            int limit = LimitFor(adapted.Model.Config);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
             List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, limit), held = heldOut.Count == 0 ? [] : PreferencePair.Encode(ChooseHeldOut(heldOut), format, limit);
             // Must come before the loop, which may restore trained weights over the reference's.
             int passes = !Objective.NeedsReference() ? 0
                 : PreferencePair.ScoreReference(adapted.Model, encoded, adapted.SourceSha256, ReferenceCacheFolder, ct) + PreferencePair.ScoreReference(adapted.Model, held, adapted.SourceSha256, ReferenceCacheFolder, ct);
             List<int> lengths = [.. encoded.Select(p => p.Length)];
-            List<int[]> steps =
-                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            List<int[]> steps = Batches(lengths);
             var step = new PreferenceStep(
                 adapted.Model, new PreferenceLoss(Objective, Beta, LabelSmoothing, SimpoGamma), LikelihoodWeight, MicroBatch > 0 ? MicroBatch : int.MaxValue,
                 Batching.MicroBatch.Tokens(adapted.Model.Config));
@@ -132,13 +119,10 @@ public sealed record PreferenceAlignment : LoopOptions
         Check.Within(SftWeight, 0, 1000);
         Check.Within(CpoAlpha, 0, 1000);
         Check.Within(SimpoGamma, 0, 1000);
-        Check.AtLeast(LoraRank, 0);
-        Check.Above(LoraAlpha, 0);
-        Check.AtLeast(MaxLength, 0);
         if (LabelSmoothing > 0 && !Objective.AllowsLabelSmoothing())
             throw new ArgumentException($"LabelSmoothing is not defined for {Objective}; use it with {PreferenceObjective.ConservativeSigmoid} or {PreferenceObjective.Robust}, or set it to 0.");
         if (SftWeight > 0 && Objective.HasLikelihoodTerm())
             throw new ArgumentException($"SftWeight is not defined for {Objective}, which has a likelihood term of its own; set it to 0{(Objective == PreferenceObjective.Contrastive ? " and use CpoAlpha" : "")}.");
-        ValidateLoop();
+        ValidateContinued();
     }
 }

@@ -157,7 +157,7 @@ public sealed record SupervisedFineTuning : LoopOptions
 
     private AdapterOptions? Adapter => LoraRank == 0 ? null : new AdapterOptions(LoraRank, LoraAlpha)
     {
-        TargetModules = TargetModules, RankStabilised = RankStabilised, Dora = Dora, Dropout = LoraDropout, Seed = Seed,
+        TargetModules = TargetModules, RankStabilised = RankStabilised, Dora = Dora, Dropout = LoraDropout,
     };
 
     private void Validate()

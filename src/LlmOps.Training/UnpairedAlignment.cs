@@ -12,7 +12,7 @@ namespace LlmOps.Training;
 /// Kahneman-Tversky optimisation (<see cref="UnpairedLoss"/>): single answers marked desirable or not, no pairs. The reference is the starting model; its
 /// log-probabilities are computed once. Metrics carry TRL's names; <c>kl</c> is the baseline z₀.
 /// </summary>
-public sealed record UnpairedAlignment : LoopOptions
+public sealed record UnpairedAlignment : ContinuedTraining
 {
     /// <summary>One pass at 3e-4, a tenth of it warm-up.</summary>
     public UnpairedAlignment() => (LearningRate, Schedule) = (3e-4, new ScheduleOptions { WarmupFraction = 0.1 });
@@ -26,21 +26,9 @@ public sealed record UnpairedAlignment : LoopOptions
     /// <summary>λ_U: weight of undesirable answers.</summary>
     public double LambdaUndesirable { get; init; } = 1;
 
-    /// <summary>Rank of a low-rank adapter; 0 trains all weights.</summary>
-    public int LoraRank { get; init; }
-
-    /// <summary>Numerator of the adapter's scale (alpha / rank).</summary>
-    public double LoraAlpha { get; init; } = 32;
-
-    /// <summary>Adapted modules such as <c>q_proj</c>; empty takes every linear layer except the output head.</summary>
-    public IReadOnlyList<string> TargetModules { get; init; } = [];
-
     /// <summary>Folder in which the reference's log-probabilities are kept by the hash of weights and tokens; null computes them always. Results do not depend on it.</summary>
     [JsonIgnore]
     public string? ReferenceCacheFolder { get; init; }
-
-    /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
-    public int MaxLength { get; init; }
 
     /// <summary>A sentence when λ_D n_D / (λ_U n_U) is outside 1 to 4/3, which the paper asks for; null when it is inside.</summary>
     public string? BalanceWarning(IReadOnlyCollection<UnpairedExample> rows)
@@ -76,16 +64,15 @@ public sealed record UnpairedAlignment : LoopOptions
         Validate();
         return TrainingThread.Run(Threads, () =>
         {
-            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, LoraRank, LoraAlpha, TargetModules, this);
-            int limit = MaxLength == 0 ? adapted.Model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, adapted.Model.Config.MaxPositionEmbeddings);
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this);
+            int limit = LimitFor(adapted.Model.Config);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
             List<MarkedCompletion> encoded = MarkedCompletion.Encode(rows, format, limit), held = heldOut.Count == 0 ? [] : MarkedCompletion.Encode(ChooseHeldOut(heldOut), format, limit);
             // Must come before the loop, which may restore trained weights over the reference's.
             int passes = MarkedCompletion.ScoreReference(adapted.Model, encoded, adapted.SourceSha256, ReferenceCacheFolder, ct)
                 + MarkedCompletion.ScoreReference(adapted.Model, held, adapted.SourceSha256, ReferenceCacheFolder, ct);
             List<int> lengths = [.. encoded.Select(r => r.Completion.Tokens.Length)];
-            List<int[]> steps =
-                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            List<int[]> steps = Batches(lengths);
             var step = new UnpairedStep(
                 adapted.Model, new UnpairedLoss(Beta, LambdaDesirable, LambdaUndesirable), MicroBatch > 0 ? MicroBatch : int.MaxValue, Batching.MicroBatch.Tokens(adapted.Model.Config));
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
@@ -108,11 +95,8 @@ public sealed record UnpairedAlignment : LoopOptions
         Check.Above(Beta, 0);
         Check.Above(LambdaDesirable, 0);
         Check.Above(LambdaUndesirable, 0);
-        Check.AtLeast(LoraRank, 0);
-        Check.Above(LoraAlpha, 0);
-        Check.AtLeast(MaxLength, 0);
         // One row estimates the divergence from a single completion, which is noise.
         Check.AtLeast(BatchSize, 2);
-        ValidateLoop();
+        ValidateContinued();
     }
 }

@@ -17,6 +17,11 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
 {
     public int Threads => settings.Threads;
 
+    /// <summary>Trains on from a version. The result is that model's next version, or the named model's.</summary>
+    public Task TrainAndPublishAsync(JobContext job, StageSpec spec, StageParameters parameters, TrainingSource from,
+        Func<string, string, ITrainingWatch, CancellationToken, TrainingReport> train, CancellationToken ct, string? model = null) =>
+        TrainAndPublishAsync(job, spec, parameters, model ?? from.Version.Model!.Name, job.Job.Kind, from.TrainedOn, from.Version.Licence, from.Version.Id, train, ct);
+
     public async Task TrainAndPublishAsync(JobContext job, StageSpec spec, StageParameters parameters, string model, string stage, string trainedOn, string licence, Guid? parent,
         Func<string, string, ITrainingWatch, CancellationToken, TrainingReport> train, CancellationToken ct)
     {

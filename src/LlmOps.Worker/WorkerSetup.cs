@@ -13,6 +13,7 @@ public static class WorkerSetup
         services.AddSingleton(WorkerSettings.From(configuration));
         services.AddSingleton(PipelineFolders.From(configuration));
         services.AddSingleton<DatasetFiles>();
+        services.AddSingleton<TrainingSources>();
         services.AddSingleton<TrainingRecorder>();
         services.AddSingleton<IJobHandler, ImportDataHandler>();
         services.AddSingleton<IJobHandler, ImportCheckpointHandler>();

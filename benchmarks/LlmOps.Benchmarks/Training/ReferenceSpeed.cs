@@ -1,5 +1,6 @@
 using LlmOps.Engines.Text;
 using LlmOps.Training;
+using LlmOps.Training.Adapters;
 using LlmOps.Training.Architectures;
 using LlmOps.Training.Batching;
 using LlmOps.Training.Objectives;
@@ -46,7 +47,7 @@ internal static class ReferenceSpeed
 
     private static Steps Side(string name, int rank, int threads, string folder, PreferenceExample[] examples, bool cached, string? cache)
     {
-        AdaptedModel adapted = AdaptedModel.Open(folder, rank, 32, [], new PreferenceAlignment { Seed = 1 });
+        AdaptedModel adapted = AdaptedModel.Open(folder, rank == 0 ? null : new AdapterOptions(rank, 32), new PreferenceAlignment { Seed = 1 });
         List<PreferencePair> pairs = PreferencePair.Encode(examples, PromptFormat.Load(folder, adapted.Tokenizer), adapted.Model.Config.MaxPositionEmbeddings);
         CausalLanguageModel reference = rank == 0 ? ModelFolder.Load(folder, trainable: false) : adapted.Model;
         var step = new PreferenceStep(adapted.Model, new PreferenceLoss(PreferenceObjective.Sigmoid, 0.1), 0, int.MaxValue, MicroBatch.Tokens(adapted.Model.Config));

@@ -28,6 +28,15 @@ public sealed record AdapterOptions(int Rank, double Alpha)
 
     /// <summary>s.</summary>
     public double Scale => Alpha / (RankStabilised ? Math.Sqrt(Rank) : Rank);
+
+    /// <summary>Refuses what cannot be.</summary>
+    /// <exception cref="ArgumentException">Rank, alpha or dropout is out of range; the message names it.</exception>
+    public void Validate()
+    {
+        Check.AtLeast(Rank, 1);
+        Check.Above(Alpha, 0);
+        Check.Within(Dropout, 0, 1);
+    }
 }
 
 /// <summary>
@@ -46,9 +55,7 @@ public sealed class LoraAdapter : IDisposable
     /// <exception cref="ArgumentException">A target module does not exist, or rank, alpha or dropout is out of range.</exception>
     public LoraAdapter(CausalLanguageModel model, AdapterOptions options)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.Rank, 1);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Alpha);
-        Check.Within(options.Dropout, 0, 1);
+        options.Validate();
         this.options = options;
         var linear = model.LinearLayers;
         foreach (string module in options.TargetModules)

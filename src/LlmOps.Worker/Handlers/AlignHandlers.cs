@@ -1,19 +1,15 @@
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle;
-using LlmOps.Lifecycle.Artifacts;
-using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
-using LlmOps.Lifecycle.Registry;
 using LlmOps.Training;
 using LlmOps.Training.Objectives;
-using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Worker.Handlers;
 
-public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder, WorkerSettings settings) : IJobHandler
+public sealed class AlignHandler(TrainingSources sources, TrainingRecorder recorder, WorkerSettings settings) : IJobHandler
 {
     public string Kind => "align";
 
@@ -21,19 +17,13 @@ public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, Tr
     {
         var spec = job.Spec<StageSpec>();
         var p = spec.Parameters<AlignParameters>();
-        await using var db = await job.OpenDbAsync(ct);
-        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
-        var dataset = await db.DatasetVersions.GetAsync(p.Preferences, ct);
-        var pairs = await files.TrainAsync<PreferenceExample>(dataset, ct);
-        var heldOut = await files.HeldOutAsync<PreferenceExample>(dataset, ct);
-        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
+        var from = await sources.ReadAsync<PreferenceExample>(job, p.Version, p.Preferences, ct);
         var options = new PreferenceAlignment
         {
             Objective = Objective(p.Objective), Beta = p.Beta, LabelSmoothing = p.LabelSmoothing, SftWeight = p.SftWeight, CpoAlpha = p.CpoAlpha, SimpoGamma = p.SimpoGamma,
             ReferenceCacheFolder = p.ReferenceCache ? settings.ReferenceCache : null,
         }.With(p, recorder.Threads);
-        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "align", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, pairs, heldOut, target, work, progress, token), ct);
+        await recorder.TrainAndPublishAsync(job, spec, p, from, (target, work, watch, token) => options.Run(from.Checkpoint, from.Rows, from.HeldOut, target, work, watch, token), ct);
     }
 
     private static PreferenceObjective Objective(string name) => name switch
@@ -45,7 +35,7 @@ public sealed class AlignHandler(DatasetFiles files, ArtifactStore artifacts, Tr
     };
 }
 
-public sealed class AlignUnpairedHandler(DatasetFiles files, ArtifactStore artifacts, TrainingRecorder recorder, WorkerSettings settings) : IJobHandler
+public sealed class AlignUnpairedHandler(TrainingSources sources, TrainingRecorder recorder, WorkerSettings settings) : IJobHandler
 {
     public string Kind => "align-unpaired";
 
@@ -53,23 +43,22 @@ public sealed class AlignUnpairedHandler(DatasetFiles files, ArtifactStore artif
     {
         var spec = job.Spec<StageSpec>();
         var p = spec.Parameters<AlignUnpairedParameters>();
-        await using var db = await job.OpenDbAsync(ct);
-        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
-        var dataset = await db.DatasetVersions.GetAsync(p.Answers, ct);
-        var kind = await db.Datasets.Where(d => d.Id == dataset.DatasetId).Select(d => d.Kind).SingleAsync(ct);
-        if (kind is not (DatasetKind.Preference or DatasetKind.Unpaired))
-            throw LlmOpsException.Invalid($"{p.Answers} holds {kind.ToString().ToLowerInvariant()} rows. align-unpaired takes marked answers or preference pairs.");
-        var marked = kind == DatasetKind.Unpaired;
-        var rows = marked ? await files.TrainAsync<UnpairedExample>(dataset, ct) : UnpairedExample.FromPairs(await files.TrainAsync<PreferenceExample>(dataset, ct));
-        var heldOut = marked ? await files.HeldOutAsync<UnpairedExample>(dataset, ct) : UnpairedExample.FromPairs(await files.HeldOutAsync<PreferenceExample>(dataset, ct));
-        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
+        var from = await RowsAsync(job, await sources.FindAsync(job, p.Version, p.Answers, ct, DatasetKind.Unpaired, DatasetKind.Preference), ct);
         var options = new UnpairedAlignment
         {
             Beta = p.Beta, LambdaDesirable = p.LambdaDesirable, LambdaUndesirable = p.LambdaUndesirable, ReferenceCacheFolder = p.ReferenceCache ? settings.ReferenceCache : null,
         }.With(p, recorder.Threads);
-        if (options.BalanceWarning(rows) is { } warning)
-            job.Log(warning);
-        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "align-unpaired", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, rows, heldOut, target, work, progress, token), ct);
+        if (options.BalanceWarning(from.Rows) is { } warning)
+            job.Log(warning, "warning");
+        await recorder.TrainAndPublishAsync(job, spec, p, from, (target, work, watch, token) => options.Run(from.Checkpoint, from.Rows, from.HeldOut, target, work, watch, token), ct);
+    }
+
+    private async Task<TrainingSource<UnpairedExample>> RowsAsync(JobContext job, TrainingSource from, CancellationToken ct)
+    {
+        if (from.Dataset.Dataset!.Kind == DatasetKind.Unpaired)
+            return await sources.RowsAsync<UnpairedExample>(from, ct);
+        var pairs = await sources.RowsAsync<PreferenceExample>(from, ct);
+        job.Log($"Each of {pairs.Rows.Count} pairs counts as two rows: rows 1 to {pairs.Rows.Count} are the chosen answers, the {pairs.Rows.Count} after them the rejected ones.");
+        return new(from, UnpairedExample.FromPairs([.. pairs.Rows]), UnpairedExample.FromPairs([.. pairs.HeldOut]));
     }
 }

@@ -33,7 +33,7 @@ public sealed class PretrainHandler(DatasetFiles files, ArtifactStore artifacts,
     }
 }
 
-public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts, PipelineFolders folders, TrainingRecorder recorder) : IJobHandler
+public sealed class FineTuneHandler(TrainingSources sources, DatasetFiles files, PipelineFolders folders, TrainingRecorder recorder) : IJobHandler
 {
     public string Kind => "fine-tune";
 
@@ -41,12 +41,9 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
     {
         var spec = job.Spec<StageSpec>();
         var p = spec.Parameters<FineTuneParameters>();
-        await using var db = await job.OpenDbAsync(ct);
-        var source = await db.ModelVersions.GetAsync(VersionKey.Parse(p.Version), ct);
-        var dataset = await db.DatasetVersions.GetAsync(p.Instructions, ct);
-        using var rows = await files.FineTuningAsync(dataset, heldOut: false, ct);
-        using var heldOut = await files.FineTuningAsync(dataset, heldOut: true, ct);
-        var checkpoint = await artifacts.FolderAsync(source.ArtifactDigest, ct);
+        var from = await sources.FindAsync(job, p.Version, p.Instructions, ct, DatasetKind.Instruction, DatasetKind.Corpus);
+        using var rows = await files.FineTuningAsync(from.Dataset, heldOut: false, ct);
+        using var heldOut = await files.FineTuningAsync(from.Dataset, heldOut: true, ct);
         var options = new SupervisedFineTuning
         {
             LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, RankStabilised = p.RankStabilised, Dora = p.Dora, LoraDropout = p.LoraDropout, Dropout = p.Dropout,
@@ -57,8 +54,7 @@ public sealed class FineTuneHandler(DatasetFiles files, ArtifactStore artifacts,
                 Rules = [.. p.Augmentation.Select(AugmentationText.Parse)], Templates = p.Paraphrases, Synonyms = p.Synonyms.Length == 0 ? new Dictionary<string, IReadOnlyList<string>>() : ReadSynonyms(spec.Folder, p.Synonyms),
             },
         }.With(p, recorder.Threads);
-        await recorder.TrainAndPublishAsync(job, spec, p, source.Model!.Name, "fine-tune", $"{source.TrainedOn},{dataset.KeyText()}", source.Licence, source.Id,
-            (target, work, progress, token) => options.Run(checkpoint, rows, heldOut, target, work, progress, token), ct);
+        await recorder.TrainAndPublishAsync(job, spec, p, from, (target, work, watch, token) => options.Run(from.Checkpoint, rows, heldOut, target, work, watch, token), ct);
     }
 
     private IReadOnlyDictionary<string, IReadOnlyList<string>> ReadSynonyms(string pipelineFolder, string file)
