@@ -22,6 +22,29 @@ namespace LlmOps.Migrations.Postgres.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Artifacts.LoggedFile", b =>
+                {
+                    b.Property<string>("Root")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Path")
+                        .HasColumnType("text");
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Digest")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<long>("SizeBytes")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Root", "Path");
+
+                    b.ToTable("logged_files", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Datasets.Annotation", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1663,6 +1686,23 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("alias_moves", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelTag", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("model_tags", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVariant", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1729,9 +1769,15 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired()
                         .HasColumnType("text");
 
+                    b.Property<bool>("IsArchived")
+                        .HasColumnType("boolean");
+
                     b.Property<string>("Licence")
                         .IsRequired()
                         .HasColumnType("text");
+
+                    b.Property<Guid?>("LoggedModelId")
+                        .HasColumnType("uuid");
 
                     b.Property<Guid>("ModelId")
                         .HasColumnType("uuid");
@@ -1761,8 +1807,14 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<Guid?>("RunId")
                         .HasColumnType("uuid");
 
+                    b.Property<string>("RunLink")
+                        .HasColumnType("text");
+
                     b.Property<long>("SizeBytes")
                         .HasColumnType("bigint");
+
+                    b.Property<string>("Source")
+                        .HasColumnType("text");
 
                     b.Property<string>("Stage")
                         .IsRequired()
@@ -1771,6 +1823,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("TrainedOn")
                         .IsRequired()
                         .HasColumnType("text");
+
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("bigint");
 
                     b.HasKey("Id");
 
@@ -1799,6 +1854,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("EnvironmentsJson")
                         .HasColumnType("text");
 
+                    b.Property<int>("LastNumber")
+                        .HasColumnType("integer");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text");
@@ -1807,12 +1865,32 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired()
                         .HasColumnType("text");
 
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("bigint");
+
                     b.HasKey("Id");
 
                     b.HasIndex("Name")
                         .IsUnique();
 
                     b.ToTable("models", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.VersionTag", b =>
+                {
+                    b.Property<Guid>("VersionId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("VersionId", "Key");
+
+                    b.ToTable("model_version_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Scheduling.AlertRule", b =>
@@ -2338,7 +2416,13 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .ValueGeneratedOnAdd()
                         .HasColumnType("uuid");
 
+                    b.Property<string>("ArtifactLocation")
+                        .HasColumnType("text");
+
                     b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<long?>("DeletedAt")
                         .HasColumnType("bigint");
 
                     b.Property<string>("Description")
@@ -2349,12 +2433,216 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired()
                         .HasColumnType("text");
 
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("bigint");
+
                     b.HasKey("Id");
 
                     b.HasIndex("Name")
                         .IsUnique();
 
                     b.ToTable("experiments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
+                {
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("ExperimentId", "Key");
+
+                    b.ToTable("experiment_tags", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LatestMetric", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("boolean");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("bigint");
+
+                    b.Property<double>("Value")
+                        .HasColumnType("double precision");
+
+                    b.HasKey("RunId", "Key");
+
+                    b.HasIndex("ExperimentId", "Key", "Value", "RunId");
+
+                    b.ToTable("latest_metrics", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedDataset", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Digest")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Profile")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Schema")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceType")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("ExperimentId", "Name", "Digest")
+                        .IsUnique();
+
+                    b.ToTable("logged_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<long?>("DeletedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("ModelType")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<Guid?>("SourceRunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.Property<string>("StateMessage")
+                        .HasColumnType("text");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("ExperimentId", "CreatedAt");
+
+                    b.ToTable("logged_models", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelMetric", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("uuid");
+
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("DatasetName")
+                        .HasColumnType("text");
+
+                    b.Property<string>("DatasetDigest")
+                        .HasColumnType("text");
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("boolean");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("bigint");
+
+                    b.Property<double>("Value")
+                        .HasColumnType("double precision");
+
+                    b.HasKey("ModelId", "RunId", "Key", "DatasetName", "DatasetDigest");
+
+                    b.ToTable("logged_model_metrics", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelParam", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("logged_model_params", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelTag", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("logged_model_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Metric", b =>
@@ -2365,8 +2653,8 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("text");
 
-                    b.Property<int>("Step")
-                        .HasColumnType("integer");
+                    b.Property<long>("Step")
+                        .HasColumnType("bigint");
 
                     b.Property<long>("At")
                         .HasColumnType("bigint");
@@ -2374,7 +2662,10 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<double>("Value")
                         .HasColumnType("double precision");
 
-                    b.HasKey("RunId", "Key", "Step");
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("boolean");
+
+                    b.HasKey("RunId", "Key", "Step", "At", "Value", "IsNan");
 
                     b.ToTable("metrics", (string)null);
                 });
@@ -2387,11 +2678,18 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("text");
 
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)");
+
                     b.Property<string>("Value")
                         .IsRequired()
                         .HasColumnType("text");
 
                     b.HasKey("RunId", "Key");
+
+                    b.HasIndex("Key", "Head", "RunId");
 
                     b.ToTable("params", (string)null);
                 });
@@ -2405,6 +2703,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("CreatedBy")
                         .IsRequired()
                         .HasColumnType("text");
+
+                    b.Property<long?>("DeletedAt")
+                        .HasColumnType("bigint");
 
                     b.Property<long?>("EndedAt")
                         .HasColumnType("bigint");
@@ -2444,7 +2745,8 @@ namespace LlmOps.Migrations.Postgres.Migrations
 
                     b.HasIndex("SweepTrialId");
 
-                    b.HasIndex("ExperimentId", "StartedAt");
+                    b.HasIndex("ExperimentId", "StartedAt", "Id")
+                        .IsDescending(false, true, false);
 
                     b.ToTable("runs", (string)null);
                 });
@@ -2491,6 +2793,49 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("run_checkpoints", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunDataset", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Context")
+                        .HasColumnType("text");
+
+                    b.Property<string>("TagsJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("RunId", "DatasetId");
+
+                    b.HasIndex("DatasetId");
+
+                    b.ToTable("run_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunModel", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("uuid");
+
+                    b.Property<bool>("IsOutput")
+                        .HasColumnType("boolean");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("RunId", "ModelId", "IsOutput");
+
+                    b.HasIndex("ModelId");
+
+                    b.ToTable("run_models", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunOutput", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2526,6 +2871,30 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsUnique();
 
                     b.ToTable("run_outputs", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunTag", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("RunId", "Key");
+
+                    b.HasIndex("Key", "Head", "RunId");
+
+                    b.ToTable("run_tags", (string)null);
                 });
 
             modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityRole<System.Guid>", b =>
@@ -2760,6 +3129,15 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Registry.RegisteredModel", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVariant", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Registry.ModelVersion", "Version")
@@ -2782,6 +3160,15 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Navigation("Model");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.VersionTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Registry.ModelVersion", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("VersionId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Sweeps.SweepTrial", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Sweeps.Sweep", "Sweep")
@@ -2791,6 +3178,71 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LatestMetric", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedDataset", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", "Experiment")
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.Navigation("Experiment");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelMetric", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Metrics")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelParam", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Params")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Param", b =>
@@ -2822,10 +3274,45 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunDataset", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedDataset", "Dataset")
+                        .WithMany()
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.Navigation("Dataset");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunModel", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunOutput", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
                         .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany("Tags")
                         .HasForeignKey("RunId")
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
@@ -2909,12 +3396,16 @@ namespace LlmOps.Migrations.Postgres.Migrations
 
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVersion", b =>
                 {
+                    b.Navigation("Tags");
+
                     b.Navigation("Variants");
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.RegisteredModel", b =>
                 {
                     b.Navigation("Aliases");
+
+                    b.Navigation("Tags");
 
                     b.Navigation("Versions");
                 });
@@ -2924,9 +3415,25 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Navigation("Trials");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Experiment", b =>
+                {
+                    b.Navigation("Tags");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.Navigation("Metrics");
+
+                    b.Navigation("Params");
+
+                    b.Navigation("Tags");
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Run", b =>
                 {
                     b.Navigation("Params");
+
+                    b.Navigation("Tags");
                 });
 #pragma warning restore 612, 618
         }

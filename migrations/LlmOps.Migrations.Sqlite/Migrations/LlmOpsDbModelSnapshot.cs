@@ -17,6 +17,29 @@ namespace LlmOps.Migrations.Sqlite.Migrations
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Artifacts.LoggedFile", b =>
+                {
+                    b.Property<string>("Root")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Path")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Digest")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("SizeBytes")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Root", "Path");
+
+                    b.ToTable("logged_files", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Datasets.Annotation", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1650,6 +1673,23 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("alias_moves", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelTag", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("model_tags", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVariant", b =>
                 {
                     b.Property<Guid>("Id")
@@ -1716,8 +1756,14 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<bool>("IsArchived")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Licence")
                         .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid?>("LoggedModelId")
                         .HasColumnType("TEXT");
 
                     b.Property<Guid>("ModelId")
@@ -1748,8 +1794,14 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<Guid?>("RunId")
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("RunLink")
+                        .HasColumnType("TEXT");
+
                     b.Property<long>("SizeBytes")
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("Source")
+                        .HasColumnType("TEXT");
 
                     b.Property<string>("Stage")
                         .IsRequired()
@@ -1758,6 +1810,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("TrainedOn")
                         .IsRequired()
                         .HasColumnType("TEXT");
+
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("INTEGER");
 
                     b.HasKey("Id");
 
@@ -1786,6 +1841,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("EnvironmentsJson")
                         .HasColumnType("TEXT");
 
+                    b.Property<int>("LastNumber")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -1794,12 +1852,32 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Id");
 
                     b.HasIndex("Name")
                         .IsUnique();
 
                     b.ToTable("models", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.VersionTag", b =>
+                {
+                    b.Property<Guid>("VersionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("VersionId", "Key");
+
+                    b.ToTable("model_version_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Scheduling.AlertRule", b =>
@@ -2325,7 +2403,13 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .ValueGeneratedOnAdd()
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("ArtifactLocation")
+                        .HasColumnType("TEXT");
+
                     b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("DeletedAt")
                         .HasColumnType("INTEGER");
 
                     b.Property<string>("Description")
@@ -2336,12 +2420,216 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Id");
 
                     b.HasIndex("Name")
                         .IsUnique();
 
                     b.ToTable("experiments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
+                {
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ExperimentId", "Key");
+
+                    b.ToTable("experiment_tags", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LatestMetric", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<double>("Value")
+                        .HasColumnType("REAL");
+
+                    b.HasKey("RunId", "Key");
+
+                    b.HasIndex("ExperimentId", "Key", "Value", "RunId");
+
+                    b.ToTable("latest_metrics", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedDataset", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Digest")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Profile")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Schema")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceType")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("ExperimentId", "Name", "Digest")
+                        .IsUnique();
+
+                    b.ToTable("logged_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("DeletedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ModelType")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid?>("SourceRunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("StateMessage")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("ExperimentId", "CreatedAt");
+
+                    b.ToTable("logged_models", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelMetric", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("DatasetName")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("DatasetDigest")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<double>("Value")
+                        .HasColumnType("REAL");
+
+                    b.HasKey("ModelId", "RunId", "Key", "DatasetName", "DatasetDigest");
+
+                    b.ToTable("logged_model_metrics", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelParam", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("logged_model_params", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelTag", b =>
+                {
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ModelId", "Key");
+
+                    b.ToTable("logged_model_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Metric", b =>
@@ -2352,7 +2640,7 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("TEXT");
 
-                    b.Property<int>("Step")
+                    b.Property<long>("Step")
                         .HasColumnType("INTEGER");
 
                     b.Property<long>("At")
@@ -2361,7 +2649,10 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<double>("Value")
                         .HasColumnType("REAL");
 
-                    b.HasKey("RunId", "Key", "Step");
+                    b.Property<bool>("IsNan")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("RunId", "Key", "Step", "At", "Value", "IsNan");
 
                     b.ToTable("metrics", (string)null);
                 });
@@ -2374,11 +2665,18 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Value")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
                     b.HasKey("RunId", "Key");
+
+                    b.HasIndex("Key", "Head", "RunId");
 
                     b.ToTable("params", (string)null);
                 });
@@ -2392,6 +2690,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("CreatedBy")
                         .IsRequired()
                         .HasColumnType("TEXT");
+
+                    b.Property<long?>("DeletedAt")
+                        .HasColumnType("INTEGER");
 
                     b.Property<long?>("EndedAt")
                         .HasColumnType("INTEGER");
@@ -2431,7 +2732,8 @@ namespace LlmOps.Migrations.Sqlite.Migrations
 
                     b.HasIndex("SweepTrialId");
 
-                    b.HasIndex("ExperimentId", "StartedAt");
+                    b.HasIndex("ExperimentId", "StartedAt", "Id")
+                        .IsDescending(false, true, false);
 
                     b.ToTable("runs", (string)null);
                 });
@@ -2478,6 +2780,49 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("run_checkpoints", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunDataset", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Context")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TagsJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("RunId", "DatasetId");
+
+                    b.HasIndex("DatasetId");
+
+                    b.ToTable("run_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunModel", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("ModelId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("IsOutput")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Step")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("RunId", "ModelId", "IsOutput");
+
+                    b.HasIndex("ModelId");
+
+                    b.ToTable("run_models", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunOutput", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2513,6 +2858,30 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsUnique();
 
                     b.ToTable("run_outputs", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunTag", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("RunId", "Key");
+
+                    b.HasIndex("Key", "Head", "RunId");
+
+                    b.ToTable("run_tags", (string)null);
                 });
 
             modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityRole<System.Guid>", b =>
@@ -2743,6 +3112,15 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Registry.RegisteredModel", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVariant", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Registry.ModelVersion", "Version")
@@ -2765,6 +3143,15 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Navigation("Model");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Registry.VersionTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Registry.ModelVersion", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("VersionId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Sweeps.SweepTrial", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Sweeps.Sweep", "Sweep")
@@ -2774,6 +3161,71 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LatestMetric", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedDataset", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", "Experiment")
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.Navigation("Experiment");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelMetric", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Metrics")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelParam", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Params")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModelTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedModel", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("ModelId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Param", b =>
@@ -2805,10 +3257,45 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunDataset", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.LoggedDataset", "Dataset")
+                        .WithMany()
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.Navigation("Dataset");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunModel", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunOutput", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
                         .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.RunTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany("Tags")
                         .HasForeignKey("RunId")
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
@@ -2892,12 +3379,16 @@ namespace LlmOps.Migrations.Sqlite.Migrations
 
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.ModelVersion", b =>
                 {
+                    b.Navigation("Tags");
+
                     b.Navigation("Variants");
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Registry.RegisteredModel", b =>
                 {
                     b.Navigation("Aliases");
+
+                    b.Navigation("Tags");
 
                     b.Navigation("Versions");
                 });
@@ -2907,9 +3398,25 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Navigation("Trials");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Experiment", b =>
+                {
+                    b.Navigation("Tags");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracking.LoggedModel", b =>
+                {
+                    b.Navigation("Metrics");
+
+                    b.Navigation("Params");
+
+                    b.Navigation("Tags");
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Run", b =>
                 {
                     b.Navigation("Params");
+
+                    b.Navigation("Tags");
                 });
 #pragma warning restore 612, 618
         }

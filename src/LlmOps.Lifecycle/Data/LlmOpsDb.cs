@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation;
@@ -29,6 +30,19 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<Run> Runs => Set<Run>();
     public DbSet<Param> Params => Set<Param>();
     public DbSet<Metric> Metrics => Set<Metric>();
+    public DbSet<LatestMetric> LatestMetrics => Set<LatestMetric>();
+    public DbSet<RunTag> RunTags => Set<RunTag>();
+    public DbSet<ExperimentTag> ExperimentTags => Set<ExperimentTag>();
+    public DbSet<LoggedDataset> LoggedDatasets => Set<LoggedDataset>();
+    public DbSet<RunDataset> RunDatasets => Set<RunDataset>();
+    public DbSet<LoggedModel> LoggedModels => Set<LoggedModel>();
+    public DbSet<LoggedModelParam> LoggedModelParams => Set<LoggedModelParam>();
+    public DbSet<LoggedModelTag> LoggedModelTags => Set<LoggedModelTag>();
+    public DbSet<LoggedModelMetric> LoggedModelMetrics => Set<LoggedModelMetric>();
+    public DbSet<RunModel> RunModels => Set<RunModel>();
+    public DbSet<LoggedFile> LoggedFiles => Set<LoggedFile>();
+    public DbSet<ModelTag> ModelTags => Set<ModelTag>();
+    public DbSet<VersionTag> VersionTags => Set<VersionTag>();
     public DbSet<RunOutput> RunOutputs => Set<RunOutput>();
     public DbSet<RunCheckpoint> RunCheckpoints => Set<RunCheckpoint>();
     public DbSet<Sweep> Sweeps => Set<Sweep>();
@@ -87,6 +101,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         configuration.Properties<DateTimeOffset>().HaveConversion<UnixMilliseconds>();
         // Enums are stored by name: rows stay readable and reordering a list in code changes nothing.
         configuration.Properties<JobState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<LoggedModelState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<RunState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<SweepState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<TrialState>().HaveConversion<string>().HaveMaxLength(32);
@@ -110,6 +125,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         base.OnModelCreating(model);
         // SQLite keeps time-zone-less text for IdentityUser.LockoutEnd otherwise; the convention above covers it.
         RegistryAndData(model);
+        LoggedByClients(model);
         WorkAndPipelines(model);
         EvaluationAndPromotion(model);
         ServingAndPeople(model);
@@ -142,13 +158,13 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         model.Entity<Run>(e =>
         {
             e.ToTable("runs");
-            e.HasIndex(x => new { x.ExperimentId, x.StartedAt });
+            e.HasIndex(x => new { x.ExperimentId, x.StartedAt, x.Id }).IsDescending(false, true, false);
             e.HasIndex(x => x.JobId).IsUnique();
             e.HasIndex(x => x.SweepTrialId);
             e.Property(x => x.Verdict).HasMaxLength(32);
         });
-        model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); });
-        model.Entity<Metric>(e => { e.ToTable("metrics"); e.HasKey(x => new { x.RunId, x.Key, x.Step }); });
+        model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.Key, x.Head, x.RunId }); });
+        model.Entity<Metric>(e => { e.ToTable("metrics"); e.HasKey(x => new { x.RunId, x.Key, x.Step, x.At, x.Value, x.IsNan }); });
         model.Entity<RunOutput>(e =>
         {
             e.ToTable("run_outputs");
@@ -174,6 +190,40 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.ToTable("annotations");
             e.HasIndex(x => new { x.DatasetVersionId, x.Split, x.Row, x.PersonId }).IsUnique();
         });
+    }
+
+    private static void LoggedByClients(ModelBuilder model)
+    {
+        model.Entity<LatestMetric>(e =>
+        {
+            e.ToTable("latest_metrics");
+            e.Ignore(x => x.Number);
+            e.HasKey(x => new { x.RunId, x.Key });
+            e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId);
+            e.HasIndex(x => new { x.ExperimentId, x.Key, x.Value, x.RunId });
+        });
+        model.Entity<RunTag>(e => { e.ToTable("run_tags"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.Key, x.Head, x.RunId }); });
+        model.Entity<ExperimentTag>(e => { e.ToTable("experiment_tags"); e.HasKey(x => new { x.ExperimentId, x.Key }); });
+        model.Entity<LoggedDataset>(e =>
+        {
+            e.ToTable("logged_datasets");
+            e.HasOne<Experiment>().WithMany().HasForeignKey(x => x.ExperimentId);
+            e.HasIndex(x => new { x.ExperimentId, x.Name, x.Digest }).IsUnique();
+        });
+        model.Entity<RunDataset>(e => { e.ToTable("run_datasets"); e.HasKey(x => new { x.RunId, x.DatasetId }); e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId); });
+        model.Entity<LoggedModel>(e => { e.ToTable("logged_models"); e.HasIndex(x => new { x.ExperimentId, x.CreatedAt }); });
+        model.Entity<LoggedModelParam>(e => { e.ToTable("logged_model_params"); e.HasKey(x => new { x.ModelId, x.Key }); e.HasOne<LoggedModel>().WithMany(x => x.Params).HasForeignKey(x => x.ModelId); });
+        model.Entity<LoggedModelTag>(e => { e.ToTable("logged_model_tags"); e.HasKey(x => new { x.ModelId, x.Key }); e.HasOne<LoggedModel>().WithMany(x => x.Tags).HasForeignKey(x => x.ModelId); });
+        model.Entity<LoggedModelMetric>(e =>
+        {
+            e.ToTable("logged_model_metrics");
+            e.HasKey(x => new { x.ModelId, x.RunId, x.Key, x.DatasetName, x.DatasetDigest });
+            e.HasOne<LoggedModel>().WithMany(x => x.Metrics).HasForeignKey(x => x.ModelId);
+        });
+        model.Entity<RunModel>(e => { e.ToTable("run_models"); e.HasKey(x => new { x.RunId, x.ModelId, x.IsOutput }); e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId); e.HasIndex(x => x.ModelId); });
+        model.Entity<LoggedFile>(e => { e.ToTable("logged_files"); e.HasKey(x => new { x.Root, x.Path }); });
+        model.Entity<ModelTag>(e => { e.ToTable("model_tags"); e.HasKey(x => new { x.ModelId, x.Key }); e.HasOne<RegisteredModel>().WithMany(x => x.Tags).HasForeignKey(x => x.ModelId); });
+        model.Entity<VersionTag>(e => { e.ToTable("model_version_tags"); e.HasKey(x => new { x.VersionId, x.Key }); e.HasOne<ModelVersion>().WithMany(x => x.Tags).HasForeignKey(x => x.VersionId); });
     }
 
     private static void WorkAndPipelines(ModelBuilder model)

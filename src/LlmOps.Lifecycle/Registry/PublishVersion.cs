@@ -22,7 +22,7 @@ public static class PublishVersion
             db.Models.Add(model = new RegisteredModel { Name = name, Owner = actor.Name, CreatedAt = now });
             db.Record(actor, "create", "model", name, now);
         }
-        var number = await db.ModelVersions.Where(v => v.ModelId == model.Id).MaxAsync(v => (int?)v.Number, ct) ?? 0;
+        var number = Math.Max(model.LastNumber, await db.ModelVersions.Where(v => v.ModelId == model.Id).MaxAsync(v => (int?)v.Number, ct) ?? 0);
         var version = new ModelVersion
         {
             ModelId = model.Id, Model = model, Number = number + 1, Stage = made.Stage, Description = made.Description, ArtifactDigest = made.Artifact.Digest,

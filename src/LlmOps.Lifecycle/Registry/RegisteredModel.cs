@@ -3,12 +3,16 @@ namespace LlmOps.Lifecycle.Registry;
 public sealed class RegisteredModel
 {
     public Guid Id { get; init; } = Guid.CreateVersion7();
-    public required string Name { get; init; }
+    public required string Name { get; set; }
     public string Description { get; set; } = "";
     public required string Owner { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     /// <summary>Its environments in order, JSON; null for the default ones.</summary>
     public string? EnvironmentsJson { get; set; }
+    public DateTimeOffset? UpdatedAt { get; set; }
+    /// <summary>The highest number that a deleted version had: numbers are never given twice.</summary>
+    public int LastNumber { get; set; }
+    public List<ModelTag> Tags { get; init; } = [];
     public List<ModelVersion> Versions { get; init; } = [];
     public List<Alias> Aliases { get; init; } = [];
 }
@@ -20,10 +24,13 @@ public sealed class ModelVersion
     public Guid ModelId { get; init; }
     public RegisteredModel? Model { get; init; }
     public int Number { get; init; }
-    /// <summary>What made it: "pretrain", "align", "fine-tune" or "import".</summary>
+    /// <summary>The <see cref="Stage"/> of a version that a client of the MLflow API registered: any files, which this product keeps and guards and does not run.</summary>
+    public const string Registered = "mlflow";
+
+    /// <summary>What made it: "pretrain", "align", "fine-tune", "import" or "mlflow".</summary>
     public required string Stage { get; init; }
     public string Description { get; set; } = "";
-    /// <summary>Digest of the checkpoint folder in the artifact store.</summary>
+    /// <summary>Digest of the checkpoint folder in the artifact store; empty for a registered version whose files lie elsewhere.</summary>
     public required string ArtifactDigest { get; init; }
     public long SizeBytes { get; init; }
     public long Parameters { get; init; }
@@ -40,6 +47,13 @@ public sealed class ModelVersion
     public Guid? ProducedByJobId { get; init; }
     public required string CreatedBy { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? UpdatedAt { get; set; }
+    /// <summary>The address that a client registered; null for what this product made.</summary>
+    public string? Source { get; init; }
+    public string? RunLink { get; init; }
+    public Guid? LoggedModelId { get; init; }
+    public bool IsArchived { get; set; }
+    public List<VersionTag> Tags { get; init; } = [];
     public List<ModelVariant> Variants { get; init; } = [];
 }
 

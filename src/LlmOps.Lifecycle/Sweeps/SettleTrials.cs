@@ -73,7 +73,7 @@ internal static class SettleTrials
 
     private static async Task<(double? Value, List<string> Known)> CurveAsync(LlmOpsDb db, SweepTrial trial, SweepMetric metric, bool minimise, CancellationToken ct)
     {
-        var points = db.Metrics.AsNoTracking().Where(m => m.RunId == trial.RunId && m.Key == metric.Name);
+        var points = db.Metrics.AsNoTracking().Where(m => m.RunId == trial.RunId && m.Key == metric.Name && !m.IsNan);
         double? value = metric.Take == SweepMetric.Last ? await points.OrderByDescending(m => m.Step).Select(m => (double?)m.Value).FirstOrDefaultAsync(ct)
             : minimise ? await points.MinAsync(m => (double?)m.Value, ct) : await points.MaxAsync(m => (double?)m.Value, ct);
         return (value, value is not null ? [] : await db.Metrics.AsNoTracking().Where(m => m.RunId == trial.RunId).Select(m => m.Key).Distinct().OrderBy(k => k).ToListAsync(ct));

@@ -36,7 +36,23 @@ public static class LogRun
         var (first, last) = (points.Min(p => p.Step), points.Max(p => p.Step));
         var stored = await db.Metrics.AsNoTracking().Where(m => m.RunId == runId && m.Step >= first && m.Step <= last).Select(m => new { m.Key, m.Step }).ToListAsync(ct);
         var known = stored.Select(s => (s.Key, s.Step)).ToHashSet();
-        db.Metrics.AddRange(points.Where(p => known.Add((p.Key, p.Step))).Select(p => new Metric { RunId = runId, Key = p.Key, Step = p.Step, Value = p.Value, At = now }));
+        var added = points.Where(p => known.Add((p.Key, p.Step))).ToList();
+        db.Metrics.AddRange(added.Select(p => new Metric { RunId = runId, Key = p.Key, Step = p.Step, Value = double.IsNaN(p.Value) ? 0 : p.Value, IsNan = double.IsNaN(p.Value), At = now }));
+        await AddLatestAsync(db, runId, added, now, ct);
+    }
+
+    private static async Task AddLatestAsync(LlmOpsDb db, Guid runId, List<MetricPoint> added, DateTimeOffset now, CancellationToken ct)
+    {
+        var experiment = db.Runs.Local.FirstOrDefault(r => r.Id == runId)?.ExperimentId ?? await db.Runs.Where(r => r.Id == runId).Select(r => r.ExperimentId).SingleAsync(ct);
+        var latest = await db.LatestMetrics.Where(m => m.RunId == runId).ToDictionaryAsync(m => m.Key, ct);
+        foreach (var point in added.GroupBy(p => p.Key).Select(g => g.MaxBy(p => p.Step)!))
+        {
+            var (value, nan) = double.IsNaN(point.Value) ? (0, true) : (point.Value, false);
+            if (!latest.TryGetValue(point.Key, out var row))
+                db.LatestMetrics.Add(new LatestMetric { RunId = runId, Key = point.Key, ExperimentId = experiment, Value = value, IsNan = nan, Step = point.Step, At = now });
+            else if (row.IsOlderThan(now, point.Step, value))
+                (row.Value, row.IsNan, row.Step, row.At) = (value, nan, point.Step, now);
+        }
     }
 
     /// <summary>Outputs of a step and title that are stored already are left out, for the same reason.</summary>

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmOps.Lifecycle.Tracking;
 
 /// <summary>Columns of a chart: the steps in order, and for each series a value at each of them, NaN where it has none.</summary>
-public sealed record Curve(IReadOnlyList<int> Steps, IReadOnlyList<double[]> Series)
+public sealed record Curve(IReadOnlyList<long> Steps, IReadOnlyList<double[]> Series)
 {
     public static Curve None(int series) => new([], [.. Enumerable.Range(0, series).Select(_ => Array.Empty<double>())]);
 }
@@ -18,12 +18,12 @@ public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs)
     public const int MostPoints = 2000;
 
     /// <param name="after">Only steps behind this one, all of them: for a page that has drawn the rest.</param>
-    public async Task<Curve> ReadAsync(IReadOnlyList<CurveOf> lines, int? after = null, CancellationToken ct = default)
+    public async Task<Curve> ReadAsync(IReadOnlyList<CurveOf> lines, long? after = null, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         Guid[] runs = [.. lines.Select(l => l.RunId).Distinct()];
         string[] keys = [.. lines.Select(l => l.Key).Distinct()];
-        var points = db.Metrics.AsNoTracking().Where(m => runs.Contains(m.RunId) && keys.Contains(m.Key));
+        var points = db.Metrics.AsNoTracking().Where(m => runs.Contains(m.RunId) && keys.Contains(m.Key) && !m.IsNan);
         if (after is { } behind)
             points = points.Where(m => m.Step > behind);
         else
@@ -38,12 +38,12 @@ public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs)
                 var first = sizes.Min(s => s.First);
                 // a multiple of the steps between two points, or hardly a point would fall on the stride
                 var every = Math.Max(1, (longest.Last - longest.First) / (longest.Count - 1)) * (longest.Count / MostPoints + 1);
-                int[] ends = [.. sizes.Select(s => s.Last).Distinct()];
+                long[] ends = [.. sizes.Select(s => s.Last).Distinct()];
                 points = points.Where(m => (m.Step - first) % every == 0 || ends.Contains(m.Step));
             }
         }
         var rows = await points.OrderBy(m => m.Step).Select(m => new { m.RunId, m.Key, m.Step, m.Value }).ToListAsync(ct);
-        int[] steps = [.. rows.Select(r => r.Step).Distinct()];
+        long[] steps = [.. rows.Select(r => r.Step).Distinct()];
         var at = steps.Index().ToDictionary(s => s.Item, s => s.Index);
         var series = lines.Select(_ => { var values = new double[steps.Length]; Array.Fill(values, double.NaN); return values; }).ToList();
         var index = lines.Index().ToDictionary(l => l.Item, l => l.Index);

@@ -10,7 +10,7 @@ public sealed record RunRow(Guid Id, string Experiment, string Name, RunState St
 {
     /// <summary>Value at the last step of each metric that a list shows.</summary>
     public IReadOnlyDictionary<string, double> Last { get; init; } = new Dictionary<string, double>();
-    public int Steps { get; init; }
+    public long Steps { get; init; }
     public string? Verdict { get; init; }
     /// <summary>The loss, thinned out to what a table cell can show.</summary>
     public IReadOnlyList<double> Loss { get; init; } = [];
@@ -19,7 +19,7 @@ public sealed record RunRow(Guid Id, string Experiment, string Name, RunState St
 public sealed record RunParam(string Key, string Value);
 
 /// <param name="Steps">Last step at which the metric was logged.</param>
-public sealed record MetricSummary(string Key, int Points, int Steps, double Last, double Min, double Max);
+public sealed record MetricSummary(string Key, int Points, long Steps, double Last, double Min, double Max);
 
 public sealed record RunDetail(Guid Id, Guid ExperimentId, string Experiment, string Name, RunState State, Guid? JobId, string CreatedBy, DateTimeOffset StartedAt, DateTimeOffset? EndedAt)
 {
@@ -59,11 +59,11 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var needle = query.Needle;
-        var rows = db.Experiments.AsNoTracking().Where(e => needle == "" || e.Name.ToLower().Contains(needle) || e.Description.ToLower().Contains(needle))
+        var rows = db.Experiments.AsNoTracking().Where(e => e.DeletedAt == null).Where(e => needle == "" || e.Name.ToLower().Contains(needle) || e.Description.ToLower().Contains(needle))
             .Select(e => new
             {
-                e, Runs = db.Runs.Count(r => r.ExperimentId == e.Id), Running = db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Running),
-                Failed = db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Failed),
+                e, Runs = db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null), Running = db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null && r.State == RunState.Running),
+                Failed = db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null && r.State == RunState.Failed),
                 At = db.Runs.Where(r => r.ExperimentId == e.Id).OrderByDescending(r => r.StartedAt).Select(r => (DateTimeOffset?)r.StartedAt).FirstOrDefault() ?? e.CreatedAt,
             });
         var ordered = query.Sort switch
@@ -80,8 +80,8 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<ExperimentRow> ExperimentAsync(string name, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        return await db.Experiments.AsNoTracking().Where(e => e.Name == name).Select(e => new ExperimentRow(e.Id, e.Name, e.Description, db.Runs.Count(r => r.ExperimentId == e.Id),
-            db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Running), db.Runs.Count(r => r.ExperimentId == e.Id && r.State == RunState.Failed), e.CreatedAt)).SingleOrDefaultAsync(ct)
+        return await db.Experiments.AsNoTracking().Where(e => e.Name == name).Select(e => new ExperimentRow(e.Id, e.Name, e.Description, db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null),
+            db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null && r.State == RunState.Running), db.Runs.Count(r => r.ExperimentId == e.Id && r.DeletedAt == null && r.State == RunState.Failed), e.CreatedAt)).SingleOrDefaultAsync(ct)
             ?? throw LlmOpsException.NotFound("Experiment", name);
     }
 
@@ -89,7 +89,7 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var needle = query.Needle;
-        var rows = db.Runs.AsNoTracking().Where(r => r.ExperimentId == experimentId && (state == null || r.State == state)
+        var rows = db.Runs.AsNoTracking().Where(r => r.ExperimentId == experimentId && r.DeletedAt == null && (state == null || r.State == state)
             && (needle == "" || r.Name.ToLower().Contains(needle) || r.CreatedBy.ToLower().Contains(needle)));
         var ordered = query.Sort switch
         {
@@ -99,18 +99,18 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
             "started" => rows.By(query.Descending, r => r.StartedAt, r => r.Id),
             // what has no value yet counts as largest: the two databases put nulls at different ends
             "ended" => rows.By(query.Descending, r => r.EndedAt ?? DateTimeOffset.MaxValue, r => r.Id),
-            "loss" => rows.By(query.Descending, r => db.Metrics.Where(m => m.RunId == r.Id && m.Key == "loss").OrderByDescending(m => m.Step).Select(m => (double?)m.Value).FirstOrDefault() ?? double.MaxValue, r => r.Id),
+            "loss" => rows.By(query.Descending, r => db.LatestMetrics.Where(m => m.RunId == r.Id && m.Key == "loss" && !m.IsNan).Select(m => (double?)m.Value).FirstOrDefault() ?? double.MaxValue, r => r.Id),
             _ => rows.By(true, r => r.StartedAt, r => r.Id),
         };
         var page = await ordered.Select(r => new RunRow(r.Id, r.Experiment!.Name, r.Name, r.State, r.CreatedBy, r.StartedAt, r.EndedAt) { Verdict = r.Verdict }).WindowAsync(query.Skip, query.Take, ct);
         Guid[] ids = [.. page.Rows.Select(r => r.Id)];
-        var last = await LastValuesAsync(db, db.Metrics.Where(m => ids.Contains(m.RunId) && Listed.Contains(m.Key)), ct);
+        var last = (await db.LatestMetrics.AsNoTracking().Where(m => ids.Contains(m.RunId) && Listed.Contains(m.Key)).ToListAsync(ct)).ToLookup(m => m.RunId);
         var loss = await SparklinesAsync(db, ids, ct);
         return page with
         {
             Rows = [.. page.Rows.Select(r => r with
             {
-                Last = last[r.Id].ToDictionary(m => m.Key, m => m.Value), Steps = last[r.Id].Select(m => m.Step).DefaultIfEmpty(0).Max(), Loss = [.. loss[r.Id]],
+                Last = last[r.Id].ToDictionary(m => m.Key, m => m.Number), Steps = last[r.Id].Select(m => m.Step).DefaultIfEmpty(0L).Max(), Loss = [.. loss[r.Id]],
             })],
         };
     }
@@ -124,12 +124,13 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
                 Verdict = r.Verdict, VerdictText = r.VerdictText, Checkpoints = db.RunCheckpoints.Count(c => c.RunId == id), Outputs = db.RunOutputs.Count(o => o.RunId == id),
             }).SingleOrDefaultAsync(ct)
             ?? throw LlmOpsException.NotFound("Run", id);
-        var last = (await LastValuesAsync(db, db.Metrics.Where(m => m.RunId == id), ct))[id].ToDictionary(m => m.Key);
-        var ranges = await db.Metrics.AsNoTracking().Where(m => m.RunId == id).GroupBy(m => m.Key).Select(g => new { g.Key, Count = g.Count(), Min = g.Min(m => m.Value), Max = g.Max(m => m.Value) }).ToListAsync(ct);
+        var last = await db.LatestMetrics.AsNoTracking().Where(m => m.RunId == id).ToListAsync(ct);
+        var ranges = (await db.Metrics.AsNoTracking().Where(m => m.RunId == id && !m.IsNan).GroupBy(m => m.Key).Select(g => new { g.Key, Count = g.Count(), Min = g.Min(m => m.Value), Max = g.Max(m => m.Value) }).ToListAsync(ct)).ToDictionary(r => r.Key);
         return run with
         {
             Params = await db.Params.AsNoTracking().Where(p => p.RunId == id).OrderBy(p => p.Key).Select(p => new RunParam(p.Key, p.Value)).ToListAsync(ct),
-            Metrics = [.. ranges.Where(r => last.ContainsKey(r.Key)).OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => new MetricSummary(r.Key, r.Count, last[r.Key].Step, last[r.Key].Value, r.Min, r.Max))],
+            // a metric of which no point is a number has no range
+            Metrics = [.. last.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => ranges.TryGetValue(m.Key, out var r) ? new MetricSummary(m.Key, r.Count, m.Step, m.Number, r.Min, r.Max) : new MetricSummary(m.Key, 0, m.Step, m.Number, double.NaN, double.NaN))],
             Origin = await (from j in db.Jobs.AsNoTracking()
                             join s in db.StageRuns.AsNoTracking() on j.StageRunId equals s.Id
                             where j.Id == run.JobId
@@ -138,22 +139,13 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
         };
     }
 
-    private static async Task<ILookup<Guid, Metric>> LastValuesAsync(LlmOpsDb db, IQueryable<Metric> metrics, CancellationToken ct)
-    {
-        var newest = metrics.GroupBy(m => new { m.RunId, m.Key }).Select(g => new { g.Key.RunId, g.Key.Key, Step = g.Max(m => m.Step) });
-        var rows = await (from n in newest
-                          join m in db.Metrics.AsNoTracking() on new { n.RunId, n.Key, n.Step } equals new { m.RunId, m.Key, m.Step }
-                          select m).ToListAsync(ct);
-        return rows.ToLookup(r => r.RunId);
-    }
-
     /// <summary>Every so-many-th point; the stride is a multiple of the steps between points, or hardly a point would fall on it.</summary>
     private static async Task<ILookup<Guid, double>> SparklinesAsync(LlmOpsDb db, Guid[] ids, CancellationToken ct)
     {
-        var ends = db.Metrics.Where(m => ids.Contains(m.RunId) && m.Key == "loss").GroupBy(m => m.RunId).Select(g => new { RunId = g.Key, Count = g.Count(), First = g.Min(m => m.Step), Last = g.Max(m => m.Step) });
+        var ends = db.Metrics.Where(m => ids.Contains(m.RunId) && m.Key == "loss" && !m.IsNan).GroupBy(m => m.RunId).Select(g => new { RunId = g.Key, Count = g.Count(), First = g.Min(m => m.Step), Last = g.Max(m => m.Step) });
         var rows = await (from e in ends
                           join m in db.Metrics.AsNoTracking() on e.RunId equals m.RunId
-                          where m.Key == "loss" && (m.Step - e.First) % ((e.Count < 2 ? 1 : (e.Last - e.First) / (e.Count - 1)) * (e.Count / SparklinePoints + 1)) == 0
+                          where m.Key == "loss" && !m.IsNan && (m.Step - e.First) % ((e.Count < 2 ? 1 : (e.Last - e.First) / (e.Count - 1)) * (e.Count / SparklinePoints + 1)) == 0
                           orderby m.Step
                           select new { m.RunId, m.Value }).ToListAsync(ct);
         return rows.ToLookup(r => r.RunId, r => r.Value);

@@ -34,7 +34,7 @@ public abstract class TrackingTests(DatabaseProvider provider) : ProductTests(pr
         var second = await TrainAsync(await Product.ClaimAsync(), Points(8, 14), Points(14, 16));
         Assert.Equal(first, second);
         Assert.Equal((1, 1, 2), (await CountAsync(db => db.Runs), await CountAsync(db => db.Experiments), await CountAsync(db => db.Params)));
-        Assert.Equal(Enumerable.Range(1, 15), await ReadAsync(db => db.Metrics.Where(m => m.Key == "loss").Select(m => m.Step).OrderBy(s => s).ToListAsync()));
+        Assert.Equal(Enumerable.Range(1, 15), await ReadAsync(db => db.Metrics.Where(m => m.Key == "loss").Select(m => (int)m.Step).OrderBy(s => s).ToListAsync()));
         Assert.Equal(30, await CountAsync(db => db.Metrics));
     }
 

@@ -19,7 +19,7 @@ public static class TrackingApi
             await read.ListAsync((await read.ExperimentAsync(name, ct)).Id, list.ToQuery(), state, ct)).WithSummary("Its runs, newest first.");
         var runs = v1.MapGroup("/runs").WithTags("Experiments");
         runs.MapGet("/{id:guid}", (Guid id, ReadRuns read, CancellationToken ct) => read.GetAsync(id, ct)).WithSummary("One run with its parameters and the last value of each metric.");
-        runs.MapGet("/{id:guid}/metrics", async (Guid id, string? keys, int? after, ReadRuns read, ReadCurves curves, CancellationToken ct) =>
+        runs.MapGet("/{id:guid}/metrics", async (Guid id, string? keys, long? after, ReadRuns read, ReadCurves curves, CancellationToken ct) =>
         {
             var named = keys?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [.. (await read.GetAsync(id, ct)).Metrics.Select(m => m.Key)];
             var curve = await curves.ReadAsync([.. named.Select(k => new CurveOf(id, k))], after, ct);
@@ -66,5 +66,5 @@ public static class TrackingApi
     /// <param name="With">Parameters of the stage that are to be others than before, for example {"epochs": "6"}.</param>
     public sealed record ContinueRequest(Dictionary<string, string>? With = null);
 
-    public sealed record Curves(IReadOnlyList<int> Steps, IReadOnlyDictionary<string, double[]> Series);
+    public sealed record Curves(IReadOnlyList<long> Steps, IReadOnlyDictionary<string, double[]> Series);
 }
