@@ -1,4 +1,5 @@
 using LlmOps.Engines;
+using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Text;
 using LlmOps.Training.Adapters;
 using LlmOps.Training.Architectures;
@@ -12,9 +13,10 @@ internal sealed class AdaptedModel : IDisposable
     public const string AdapterFolder = "adapter";
 
     private readonly string sourceFolder;
+    private readonly bool scores;
 
-    private AdaptedModel(string sourceFolder, CausalLanguageModel model, Tokenizer tokenizer, LoraAdapter? adapter, string sourceSha256)
-        => (this.sourceFolder, Model, Tokenizer, Adapter, SourceSha256) = (sourceFolder, model, tokenizer, adapter, sourceSha256);
+    private AdaptedModel(string sourceFolder, bool scores, CausalLanguageModel model, Tokenizer tokenizer, LoraAdapter? adapter, string sourceSha256)
+        => (this.sourceFolder, this.scores, Model, Tokenizer, Adapter, SourceSha256) = (sourceFolder, scores, model, tokenizer, adapter, sourceSha256);
 
     public CausalLanguageModel Model { get; }
 
@@ -27,9 +29,13 @@ internal sealed class AdaptedModel : IDisposable
     public FlatParameters Trainable => Adapter?.Parameters ?? Model.Parameters;
 
     /// <summary>Loads the folder; without an adapter all weights are trained. The adapter's seed is that of the training.</summary>
-    public static AdaptedModel Open(string hfFolder, AdapterOptions? shape, LoopOptions options)
+    /// <param name="hfFolder">The folder.</param>
+    /// <param name="shape">Shape of the adapter.</param>
+    /// <param name="options">Options of the training.</param>
+    /// <param name="scores">Whether the model has, or gets, a reward's head, which is trained whole beside an adapter.</param>
+    public static AdaptedModel Open(string hfFolder, AdapterOptions? shape, LoopOptions options, bool scores = false)
     {
-        CausalLanguageModel model = ModelFolder.Load(hfFolder, trainable: shape is null);
+        CausalLanguageModel model = scores ? ModelFolder.LoadScored(hfFolder, trainable: shape is null) : ModelFolder.Load(hfFolder, trainable: shape is null);
         (model.Precision, model.RecomputeActivations) = (options.Precision, options.RecomputeActivations);
         try
         {
@@ -39,9 +45,9 @@ internal sealed class AdaptedModel : IDisposable
                 throw new InvalidModelException(
                     $"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights in {hfFolder} do not belong together.");
             }
-            LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape with { Seed = options.Seed });
+            LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape with { Seed = options.Seed }, scores ? [ScoreHead.TensorName] : []);
             model.Adapter = adapter;
-            return new AdaptedModel(hfFolder, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
+            return new AdaptedModel(hfFolder, scores, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
         }
         catch
         {
@@ -56,8 +62,8 @@ internal sealed class AdaptedModel : IDisposable
     {
         if (Adapter is not null)
         {
-            // The adapter alone stays usable: beside a quantized base, or merged again elsewhere.
-            Adapter.Save(Path.Combine(targetFolder, AdapterFolder));
+            // The adapter alone stays usable: beside a quantized base, or merged again elsewhere. One with a head beside it is none that the others could load.
+            if (!scores) Adapter.Save(Path.Combine(targetFolder, AdapterFolder));
             Adapter.MergeInto(Model);
             Model.Adapter = null;
             foreach (float value in Model.Parameters.Values)
@@ -66,7 +72,9 @@ internal sealed class AdaptedModel : IDisposable
             }
         }
         ModelFolder.CopyTokenizer(sourceFolder, targetFolder);
-        return ModelFolder.Save(Model, targetFolder);
+        string weights = ModelFolder.Save(Model, targetFolder);
+        if (scores) ScoreHead.Mark(targetFolder, Model.Config);
+        return weights;
     }
 
     public void Dispose()

@@ -13,8 +13,14 @@ public abstract record ContinuedTraining : LoopOptions
     /// <summary>Longest example in tokens, prompt included; what is longer is cut at its end. 0 takes the model's limit.</summary>
     public int MaxLength { get; init; }
 
+    /// <summary>What to do with rows that are among the held-out ones.</summary>
+    public LeakagePolicy Leakage { get; init; }
+
     /// <summary>Tokens that an example may have with this model.</summary>
     internal int LimitFor(ModelConfig config) => MaxLength == 0 ? config.MaxPositionEmbeddings : Math.Min(MaxLength, config.MaxPositionEmbeddings);
+
+    /// <summary>Notes about held-out rows, which count for messages only.</summary>
+    private protected static RowNotes HeldOut(int limit) => new(limit) { Of = "held-out " };
 
     /// <summary>The examples of each step, by number.</summary>
     /// <param name="lengths">Tokens of each example.</param>

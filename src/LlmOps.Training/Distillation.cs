@@ -27,7 +27,7 @@ public sealed record Distillation : ContinuedTraining
     public TrainingReport Run(
         string teacherFolder, string studentFolder, IReadOnlyList<PromptCompletion> examples, IReadOnlyList<PromptCompletion> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
         CancellationToken ct = default)
-        => Run(teacherFolder, studentFolder, examples.Count, (format, limit) => (Encode(examples, format, limit), Encode(ChooseHeldOut(heldOut), format, limit)), targetFolder, workFolder, progress, ct);
+        => Run(teacherFolder, studentFolder, ([.. examples.Select(CheckedRow.Of)], [.. heldOut.Select(CheckedRow.Of)]), (format, notes) => (Encode(examples, format, notes), Encode(ChooseHeldOut(heldOut), format, HeldOut(notes.Limit))), targetFolder, workFolder, progress, ct);
 
     /// <summary>Distils on documents and writes a Hugging Face folder. Continues from the work folder when it holds a checkpoint of the same options, data and weights.</summary>
     /// <param name="teacherFolder">The larger model, with its tokenizer.</param>
@@ -40,15 +40,15 @@ public sealed record Distillation : ContinuedTraining
     /// <param name="ct">Cancelling saves a checkpoint.</param>
     /// <exception cref="ArgumentException">An option is out of range, the tokenizers differ, or no example fits.</exception>
     /// <exception cref="InvalidModelException">A model folder is incomplete or its tokenizer does not fit.</exception>
-    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or examples are among the held-out ones and that is to be refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
         string teacherFolder, string studentFolder, IReadOnlyList<string> texts, IReadOnlyList<string> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null, CancellationToken ct = default)
-        => Run(teacherFolder, studentFolder, texts.Count, (format, limit) => (Documents(texts, format, limit), Documents(ChooseHeldOut(heldOut), format, limit)), targetFolder, workFolder, progress, ct);
+        => Run(teacherFolder, studentFolder, ([.. texts.Select(CheckedRow.Of)], [.. heldOut.Select(CheckedRow.Of)]), (format, notes) => (Documents(texts, format, notes), Documents(ChooseHeldOut(heldOut), format, HeldOut(notes.Limit))), targetFolder, workFolder, progress, ct);
 
     private TrainingReport Run(
-        string teacherFolder, string studentFolder, int count, Func<PromptFormat, int, (List<TokenSequence> Train, List<TokenSequence> HeldOut)> encode, string targetFolder, string workFolder, IProgress<TrainingStep>? progress,
-        CancellationToken ct)
+        string teacherFolder, string studentFolder, (List<CheckedRow> Train, List<CheckedRow> HeldOut) rows, Func<PromptFormat, RowNotes, (List<TokenSequence> Train, List<TokenSequence> HeldOut)> encode, string targetFolder,
+        string workFolder, IProgress<TrainingStep>? progress, CancellationToken ct)
     {
         Validate();
         return TrainingThread.Run(Threads, () =>
@@ -57,8 +57,10 @@ public sealed record Distillation : ContinuedTraining
             using CausalLanguageModel teacher = OpenTeacher(teacherFolder, student);
             string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
             int limit = Math.Min(LimitFor(student.Model.Config), LimitFor(teacher.Config));
-            var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), limit);
-            if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {count}, and a prompt must leave room for a completion below {limit} tokens.");
+            var check = new DataCheck(rows.Train, rows.HeldOut, limit, Leakage, ct);
+            var (sequences, held) = encode(PromptFormat.Load(studentFolder, student.Tokenizer), check.Notes);
+            TrainingDataReport data = check.Report(progress);
+            if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {rows.Train.Count}, and a prompt must leave room for a completion below {limit} tokens.");
             // Scores of both models over the vocabulary are held at once.
             int partTokens = Math.Max(1, Batching.MicroBatch.Tokens(student.Model.Config) / 2);
             List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
@@ -71,10 +73,10 @@ public sealed record Distillation : ContinuedTraining
             TrainingReport report = loop.Run(number => Accumulate(student.Model, teacher, [.. steps[number].Select(i => sequences[i])], partTokens, ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
-                ["examples"] = sequences.Count, ["dropped_examples"] = count - sequences.Count,
+                ["examples"] = sequences.Count, ["dropped_examples"] = rows.Train.Count - sequences.Count,
                 ["teacher_parameters"] = teacher.Config.ParameterCount, ["student_parameters"] = student.Model.Config.ParameterCount,
             };
-            return report with { WeightsSha256 = student.MergeAndSave(targetFolder), Metrics = metrics };
+            return report with { WeightsSha256 = student.MergeAndSave(targetFolder), Metrics = metrics, Data = data };
         });
     }
 
@@ -116,17 +118,19 @@ public sealed record Distillation : ContinuedTraining
             "Teacher and student must share one tokenizer: a distribution over the teacher's tokens says nothing about other ones. Pretrain the student with the teacher's tokenizer.");
     }
 
-    private static List<TokenSequence> Documents(IReadOnlyList<string> texts, PromptFormat format, int limit)
-        => [.. texts.Select(format.Document).Where(d => d.Length > 1).Select(d => new TokenSequence(d.Length > limit ? d[..limit] : d, 1))];
+    private static List<TokenSequence> Documents(IReadOnlyList<string> texts, PromptFormat format, RowNotes notes) => Sequences(texts.Count, notes, i => ([], format.Document(texts[i])));
 
-    private static List<TokenSequence> Encode(IReadOnlyList<PromptCompletion> examples, PromptFormat format, int limit)
+    private static List<TokenSequence> Encode(IReadOnlyList<PromptCompletion> examples, PromptFormat format, RowNotes notes)
+        => Sequences(examples.Count, notes, i => (format.Prompt(examples[i].Prompt), format.Completion(examples[i].Completion)));
+
+    private static List<TokenSequence> Sequences(int count, RowNotes notes, Func<int, (int[] Prompt, int[] Answer)> tokens)
     {
-        var sequences = new List<TokenSequence>(examples.Count);
-        for (int i = 0; i < examples.Count; i++)
+        var sequences = new List<TokenSequence>(count);
+        for (int i = 0; i < count; i++)
         {
-            if (string.IsNullOrWhiteSpace(examples[i].Completion)) throw new InvalidDatasetException("the completion is empty", i + 1);
-            int[] prompt = format.Prompt(examples[i].Prompt);
-            if (prompt.Length < limit) sequences.Add(PreferencePair.Cut(prompt, format.Completion(examples[i].Completion), limit));
+            if (notes.Without.Contains(i)) continue;
+            var (prompt, answer) = tokens(i);
+            if (notes.HasRoom(i, prompt.Length, answer.Length) && prompt.Length + answer.Length > 1) sequences.Add(PreferencePair.Cut(prompt, answer, notes.Limit));
         }
         return sequences;
     }

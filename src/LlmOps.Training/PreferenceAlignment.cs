@@ -55,7 +55,7 @@ public sealed record PreferenceAlignment : ContinuedTraining
     /// <exception cref="ArgumentException">An option is out of range or not defined for the objective, or no pair fits.</exception>
     /// <exception cref="InvalidDatasetException">A completion is empty, or chosen and rejected are the same.</exception>
     /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
-    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or stays where it started without a gradient.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or stays where it started without a gradient, or pairs are among the held-out ones and that is to be refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
         string hfFolder, IReadOnlyList<PreferenceExample> pairs, IReadOnlyList<PreferenceExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
@@ -66,30 +66,35 @@ public sealed record PreferenceAlignment : ContinuedTraining
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this);
             int limit = LimitFor(adapted.Model.Config);
+            var check = new DataCheck([.. pairs.Select(CheckedRow.Of)], [.. heldOut.Select(CheckedRow.Of)], limit, Leakage, ct);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
-            List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, limit), held = heldOut.Count == 0 ? [] : PreferencePair.Encode(ChooseHeldOut(heldOut), format, limit);
+            List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, check.Notes), held = heldOut.Count == 0 ? [] : PreferencePair.Encode(ChooseHeldOut(heldOut), format, HeldOut(limit));
+            TrainingDataReport data = check.Report(progress);
             // Must come before the loop, which may restore trained weights over the reference's.
             int passes = !Objective.NeedsReference() ? 0
                 : PreferencePair.ScoreReference(adapted.Model, encoded, adapted.SourceSha256, ReferenceCacheFolder, ct) + PreferencePair.ScoreReference(adapted.Model, held, adapted.SourceSha256, ReferenceCacheFolder, ct);
             List<int> lengths = [.. encoded.Select(p => p.Length)];
             List<int[]> steps = Batches(lengths);
             var step = new PreferenceStep(
-                adapted.Model, new PreferenceLoss(Objective, Beta, LabelSmoothing, SimpoGamma), LikelihoodWeight, MicroBatch > 0 ? MicroBatch : int.MaxValue,
+                adapted.Model, Loss, LikelihoodWeight, MicroBatch > 0 ? MicroBatch : int.MaxValue,
                 Batching.MicroBatch.Tokens(adapted.Model.Config));
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
                 steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Accumulate(held, ct, train: false)),
                 Inspect = Stuck(),
+                Unlearnt = LikelihoodWeight > 0 ? double.NaN : Loss.AtReference,
             };
             TrainingReport report = loop.Run(number => step.Accumulate([.. steps[number].Select(i => encoded[i])], ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
                 ["pairs"] = encoded.Count, ["dropped_pairs"] = pairs.Count - encoded.Count, ["reference_forward_passes"] = passes,
             };
-            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics };
+            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics, Data = data };
         });
     }
+
+    private PreferenceLoss Loss => new(Objective, Beta, LabelSmoothing, SimpoGamma);
 
     private double LikelihoodWeight => Objective switch
     {
@@ -100,7 +105,7 @@ public sealed record PreferenceAlignment : ContinuedTraining
 
     private Action<int, double, double> Stuck()
     {
-        double start = new PreferenceLoss(Objective, Beta, LabelSmoothing, SimpoGamma).AtReference;
+        double start = Loss.AtReference;
         int stuck = 0;
         return (step, loss, norm) =>
         {

@@ -55,6 +55,6 @@ public sealed class RewardModel : IDisposable
     {
         TokenBatch batch = TokenBatch.OfSequences(sequences, model.Config.PadTokenId);
         Tensor last = tensor(sequences.Select((s, row) => (long)row * batch.Length + s.Tokens.Length - 1).ToArray());
-        return nn.functional.linear(model.Hidden(batch).index_select(0, last), model.Parameters[ScoreHead.TensorName]).squeeze(-1);
+        return nn.functional.linear(model.Hidden(batch).index_select(0, last), model.Adapter?.Whole(ScoreHead.TensorName) ?? model.Parameters[ScoreHead.TensorName]).squeeze(-1);
     }
 }

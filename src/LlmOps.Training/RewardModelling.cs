@@ -11,10 +11,10 @@ using static TorchSharp.torch;
 namespace LlmOps.Training;
 
 /// <summary>
-/// Trains a reward model on preference pairs (<see cref="RewardLoss"/>): all weights of a language model and a head of one number that starts at zero, so that the
+/// Trains a reward model on preference pairs (<see cref="RewardLoss"/>): the weights of a language model, or an adapter to them, and a head of one number that starts at zero, so that the
 /// first loss is ln 2. Metrics carry TRL's names.
 /// </summary>
-public sealed record RewardModelling : LoopOptions
+public sealed record RewardModelling : ContinuedTraining
 {
     /// <summary>One pass at 3e-4, a tenth of it warm-up.</summary>
     public RewardModelling() => (LearningRate, Schedule) = (3e-4, new ScheduleOptions { WarmupFraction = 0.1 });
@@ -24,9 +24,6 @@ public sealed record RewardModelling : LoopOptions
 
     /// <summary>Pull of the mean reward towards zero; 0 for none.</summary>
     public double CentreCoefficient { get; init; }
-
-    /// <summary>Longest prompt plus completion in tokens; completions are cut there. 0 takes the model's limit.</summary>
-    public int MaxLength { get; init; }
 
     /// <summary>
     /// Trains and writes a Hugging Face folder with <c>score.weight</c>. The report holds the accuracy on all held-out pairs with its Wilson interval
@@ -42,7 +39,7 @@ public sealed record RewardModelling : LoopOptions
     /// <exception cref="ArgumentException">An option is out of range, or no pair fits.</exception>
     /// <exception cref="InvalidDatasetException">A completion is empty, or chosen and rejected are the same.</exception>
     /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
-    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or pairs are among the held-out ones and that is to be refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
         string hfFolder, IReadOnlyList<PreferenceExample> pairs, IReadOnlyList<PreferenceExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
@@ -50,36 +47,30 @@ public sealed record RewardModelling : LoopOptions
     {
         Check.Within(Margin, 0, 1000);
         Check.Within(CentreCoefficient, 0, 1000);
-        Check.AtLeast(MaxLength, 0);
-        ValidateLoop();
+        ValidateContinued();
         return TrainingThread.Run(Threads, () =>
         {
-            using CausalLanguageModel model = ModelFolder.LoadScored(hfFolder, trainable: true);
-            (model.Precision, model.RecomputeActivations) = (Precision, RecomputeActivations);
-            Tokenizer tokenizer = Tokenizer.Load(hfFolder);
-            if (tokenizer.VocabularySize > model.Config.VocabSize)
-                throw new InvalidModelException($"The tokenizer has {tokenizer.VocabularySize} tokens, the model only {model.Config.VocabSize}: tokenizer and weights do not belong together.");
-            int limit = MaxLength == 0 ? model.Config.MaxPositionEmbeddings : Math.Min(MaxLength, model.Config.MaxPositionEmbeddings);
-            PromptFormat format = PromptFormat.Load(hfFolder, tokenizer);
-            List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, limit), all = heldOut.Count == 0 ? [] : PreferencePair.Encode(heldOut, format, limit);
+            using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this, scores: true);
+            CausalLanguageModel model = adapted.Model;
+            int limit = LimitFor(model.Config);
+            var check = new DataCheck([.. pairs.Select(CheckedRow.Of)], [.. heldOut.Select(CheckedRow.Of)], limit, Leakage, ct);
+            PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
+            List<PreferencePair> encoded = PreferencePair.Encode(pairs, format, check.Notes), all = heldOut.Count == 0 ? [] : PreferencePair.Encode(heldOut, format, HeldOut(limit));
+            TrainingDataReport data = check.Report(progress);
             IReadOnlyList<PreferencePair> held = ChooseHeldOut(all);
             List<int> lengths = [.. encoded.Select(p => p.Length)];
-            List<int[]> steps =
-                [.. Enumerable.Range(0, Epochs).SelectMany(epoch => LengthBuckets.Epoch(lengths, BatchSize, Seed, epoch)).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
+            List<int[]> steps = Batches(lengths);
             int partTokens = Batching.MicroBatch.Tokens(model.Config);
-            string source = ModelFolder.WeightsSha256(hfFolder);
-            var loop = new TrainingLoop(model.Parameters, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, source, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
+            var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
             {
+                Unlearnt = Margin == 0 && CentreCoefficient == 0 ? Math.Log(2) : double.NaN,
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(model, held, partTokens, ct, train: false)),
             };
             TrainingReport report = loop.Run(number => Accumulate(model, [.. steps[number].Select(i => encoded[i])], partTokens, ct), progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics) { ["pairs"] = encoded.Count, ["dropped_pairs"] = pairs.Count - encoded.Count };
             if (all.Count > 0) AddAccuracy(metrics, model, all, partTokens, ct);
-            ModelFolder.CopyTokenizer(hfFolder, targetFolder);
-            string weights = ModelFolder.Save(model, targetFolder);
-            ScoreHead.Mark(targetFolder, model.Config);
-            return report with { WeightsSha256 = weights, Metrics = metrics };
+            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics, Data = data };
         });
     }
 

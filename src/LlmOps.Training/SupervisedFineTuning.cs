@@ -97,7 +97,7 @@ public sealed record SupervisedFineTuning : LoopOptions
             var encoder = new FineTuningEncoder(PromptFormat.Load(hfFolder, adapted.Tokenizer), limit, AssistantOnly);
             var (leaks, without) = heldOut.Count == 0 ? ([], new HashSet<int>()) : LeakageCheck.Run(() => examples.Select(e => e.AllText), () => heldOut.Select(e => e.AllText), Leakage, ct);
             var set = new FineTuningSet(examples, encoder, without) { Augmentation = Augmentation is null ? null : Augmentation with { Seed = Seed } };
-            var data = new TrainingDataReport(examples.Count, heldOut.Count, without.Count, [.. FineTuningCheck.Run(examples, set, heldOut, without), .. leaks]);
+            var data = new TrainingDataReport(examples.Count, heldOut.Count, without.Count, [.. FineTuningCheck.Run(examples, set.Notes, heldOut), .. leaks]);
             (progress as ITrainingWatch)?.Checked(data);
             if (set.Lengths.Count == 0) throw new ArgumentException($"No example fits: there are {examples.Count}, and prompts must be shorter than {limit} tokens.", nameof(examples));
             var held = new FineTuningSet(ChooseHeldOut(heldOut), encoder);
@@ -120,7 +120,7 @@ public sealed record SupervisedFineTuning : LoopOptions
             }, progress, ct);
             var metrics = new Dictionary<string, double>(report.Metrics)
             {
-                ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.WithoutRoom.Count + without.Count, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
+                ["examples"] = set.Lengths.Count, ["dropped_examples"] = set.Notes.WithoutRoom.Count + without.Count, ["trained_parameters"] = adapted.Trainable.Shapes.Sum(s => (long)s.Count),
             };
             foreach (var (name, value) in PaddingOf(steps.Select(s => s.Indices), set.Lengths, step)) metrics[name] = value;
             if (Augmentation is not null)

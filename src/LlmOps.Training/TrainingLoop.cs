@@ -35,6 +35,9 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
     /// <summary>Measures held-out examples without gradients; the answer holds <see cref="HeldOutLoss"/>.</summary>
     public Func<IReadOnlyDictionary<string, double>>? HeldOut { get; init; }
 
+    /// <summary>Loss of a model that has learnt nothing, where the objective has one; NaN elsewhere.</summary>
+    public double Unlearnt { get; init; } = double.NaN;
+
     /// <summary>Makes what the run's page shows, without gradients.</summary>
     public Func<IReadOnlyList<TrainingSample>>? Samples { get; init; }
 
@@ -105,7 +108,7 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
         int weightsOf = at.Step;
         if (options.Patience > 0 && SinceBest(at) > 0 && checkpoints.TakeBest(parameters, state)) weightsOf = at.HeldOut.MinBy(p => p.Loss)!.Step;
         average?.Swap();
-        var (verdict, why) = Convergence.Judge(at.Losses, [.. at.HeldOut.Select(p => (p.Step, p.Loss))]);
+        var (verdict, why) = Convergence.Judge(at.Losses, [.. at.HeldOut.Select(p => (p.Step, p.Loss))], Unlearnt);
         if (weightsOf != at.Step) why += $" The run stopped early and wrote the weights of step {weightsOf}.";
         return new TrainingReport(at.Step, at.Tokens, at.Loss, at.Seconds, at.Seconds > 0 ? at.Tokens / at.Seconds : 0, "", metrics, resumedFrom)
         {

@@ -23,7 +23,7 @@ public enum TrainingVerdict
     NotANumber,
     /// <summary>Gradients stayed a thousand times above their usual size.</summary>
     ExplodingGradients,
-    /// <summary>A preference loss stayed at ln 2 without a gradient.</summary>
+    /// <summary>A preference loss stayed at ln 2, where a model is that knows no preference.</summary>
     StuckAtLn2,
     /// <summary>A step had no token or example that counts.</summary>
     NothingLabelled,
@@ -61,12 +61,15 @@ public static class Convergence
 {
     private const int FewestEvaluations = 4;
     private const int FewestWindows = 16;
+    private const int FewestStuck = 4;
 
     /// <summary>Verdict and the sentence that explains it.</summary>
     /// <param name="losses">Training losses.</param>
     /// <param name="heldOut">Held-out losses with the steps done before each, oldest first; empty when none were measured.</param>
-    public static (TrainingVerdict Verdict, string Text) Judge(LossHistory losses, IReadOnlyList<(int Step, double Loss)> heldOut)
+    /// <param name="unlearnt">Loss of a model that has learnt nothing; NaN where the objective has none.</param>
+    public static (TrainingVerdict Verdict, string Text) Judge(LossHistory losses, IReadOnlyList<(int Step, double Loss)> heldOut, double unlearnt = double.NaN)
     {
+        if (Stuck(losses, heldOut, unlearnt) is { } stuck) return (unlearnt == Math.Log(2) ? TrainingVerdict.StuckAtLn2 : TrainingVerdict.Plateau, stuck);
         if (heldOut.Count >= FewestEvaluations && Overfitted(losses, heldOut) is { } worse) return (TrainingVerdict.Overfitting, worse);
         bool byHeldOut = heldOut.Count >= FewestEvaluations;
         double[] curve = byHeldOut ? [.. heldOut.Select(p => p.Loss)] : [.. losses.Means];
@@ -91,6 +94,16 @@ public static class Convergence
         // A training loss that rises as well is a run that goes wrong, not one that learns by heart.
         if (since.Length >= 4 && Mean(since, 0.5, 1) > Mean(since, 0, 0.5)) return null;
         return Say($"The held-out loss was lowest after step {best.Step} ({best.Loss:0.####}) and rose to {last.Loss:0.####} while the training loss went on falling: from there the model learned its examples by heart.");
+    }
+
+    // A thousandth is below what any step that learns brings, and far above rounding.
+    private static string? Stuck(LossHistory losses, IReadOnlyList<(int Step, double Loss)> heldOut, double unlearnt)
+    {
+        if (losses.Means.Count < FewestStuck || !losses.Means.All(At) || !heldOut.All(p => At(p.Loss))) return null;
+        string at = unlearnt == Math.Log(2) ? "ln 2" : Say($"{unlearnt:0.####}");
+        return Say($"Nothing was learned: over the whole run the loss is {at}, where a model is that knows no preference ({losses.Means[0]:0.######} at first, {losses.Means[^1]:0.######} at last). Raise the learning rate, or train longer.");
+
+        bool At(double loss) => Math.Abs(loss - unlearnt) <= 1e-3 * Math.Abs(unlearnt);
     }
 
     private static double Mean(double[] curve, double from, double to)

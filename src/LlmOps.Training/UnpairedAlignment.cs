@@ -55,7 +55,7 @@ public sealed record UnpairedAlignment : ContinuedTraining
     /// <exception cref="ArgumentException">An option is out of range, no row fits, or all rows have the same prompt.</exception>
     /// <exception cref="InvalidDatasetException">A completion is empty.</exception>
     /// <exception cref="InvalidModelException">The model folder is incomplete or its tokenizer does not fit.</exception>
-    /// <exception cref="TrainingFailedException">The loss became NaN or infinite.</exception>
+    /// <exception cref="TrainingFailedException">The loss became NaN or infinite, or rows are among the held-out ones and that is to be refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the checkpoint is saved.</exception>
     public TrainingReport Run(
         string hfFolder, IReadOnlyList<UnpairedExample> rows, IReadOnlyList<UnpairedExample> heldOut, string targetFolder, string workFolder, IProgress<TrainingStep>? progress = null,
@@ -66,8 +66,10 @@ public sealed record UnpairedAlignment : ContinuedTraining
         {
             using AdaptedModel adapted = AdaptedModel.Open(hfFolder, Adapter, this);
             int limit = LimitFor(adapted.Model.Config);
+            var check = new DataCheck([.. rows.Select(CheckedRow.Of)], [.. heldOut.Select(CheckedRow.Of)], limit, Leakage, ct);
             PromptFormat format = PromptFormat.Load(hfFolder, adapted.Tokenizer);
-            List<MarkedCompletion> encoded = MarkedCompletion.Encode(rows, format, limit), held = heldOut.Count == 0 ? [] : MarkedCompletion.Encode(ChooseHeldOut(heldOut), format, limit);
+            List<MarkedCompletion> encoded = MarkedCompletion.Encode(rows, format, check.Notes), held = heldOut.Count == 0 ? [] : MarkedCompletion.Encode(ChooseHeldOut(heldOut), format, HeldOut(limit));
+            TrainingDataReport data = check.Report(progress, BalanceWarning(rows) is { } warning ? [new DataFinding("label-imbalance", rows.Count, warning, [])] : []);
             // Must come before the loop, which may restore trained weights over the reference's.
             int passes = MarkedCompletion.ScoreReference(adapted.Model, encoded, adapted.SourceSha256, ReferenceCacheFolder, ct)
                 + MarkedCompletion.ScoreReference(adapted.Model, held, adapted.SourceSha256, ReferenceCacheFolder, ct);
@@ -86,7 +88,7 @@ public sealed record UnpairedAlignment : ContinuedTraining
                 ["desirable"] = encoded.Count(r => r.Desirable), ["undesirable"] = encoded.Count(r => !r.Desirable), ["dropped_rows"] = rows.Count - encoded.Count,
                 ["reference_forward_passes"] = passes,
             };
-            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics };
+            return report with { WeightsSha256 = adapted.MergeAndSave(targetFolder), Metrics = metrics, Data = data };
         });
     }
 

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Training;
+using LlmOps.Training.Adapters;
 using LlmOps.Training.Architectures;
 using LlmOps.Training.Optimizers;
 using LlmOps.Training.Schedules;
@@ -9,6 +10,17 @@ namespace LlmOps.Worker;
 /// <summary>The one place where a stage's training parameters become the options of the engine.</summary>
 public static class TrainingOptions
 {
+    /// <summary>With what goes on from a version in the same way, whatever it learns.</summary>
+    public static T With<T>(this T options, ContinuedParameters p, int threads) where T : ContinuedTraining => (T)((ContinuedTraining)options.With((TrainingParameters)p, threads) with
+    {
+        Adapter = p.Method == "lora" ? new AdapterOptions(p.LoraRank, p.LoraAlpha) : null, Leakage = Leakage(p.Leakage),
+    });
+
+    public static LeakagePolicy Leakage(string name) => name switch
+    {
+        "warn" => LeakagePolicy.Warn, "refuse" => LeakagePolicy.Refuse, "drop" => LeakagePolicy.Drop, _ => throw new ArgumentException($"The leakage policy '{name}' is unknown."),
+    };
+
     public static T With<T>(this T options, TrainingParameters p, int threads) where T : LoopOptions => (T)((LoopOptions)options with
     {
         LearningRate = p.LearningRate, Epochs = p.Epochs, MaxSteps = p.MaxSteps, BatchSize = p.BatchSize, MicroBatch = p.MicroBatch, MaxGradientNorm = p.MaxGradientNorm,

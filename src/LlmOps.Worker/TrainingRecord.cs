@@ -48,7 +48,7 @@ internal sealed class TrainingRecord(JobContext job, string? startFrom) : ITrain
     {
         job.Log($"Data: {report.Examples:N0} examples, {report.HeldOut:N0} held out; " + (report.Findings.Count == 0 ? "no leak between them and nothing else to report." : $"{report.Findings.Count} findings."));
         foreach (var finding in report.Findings)
-            job.Log($"{finding.Name}: {finding.Sentence} First: {string.Join(" · ", finding.First.Select(f => $"row {f.Row}, {f.Text}"))}", "warning");
+            job.Log($"{finding.Name}: {finding.Sentence}{(finding.First.Count == 0 ? "" : " First: " + string.Join(" · ", finding.First.Select(f => $"row {f.Row}, {f.Text}")))}", "warning");
         if (report.DroppedForLeakage > 0)
             job.Log($"{report.DroppedForLeakage:N0} training rows are left out because they are among the held-out ones.", "warning");
     }

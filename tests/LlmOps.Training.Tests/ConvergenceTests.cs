@@ -61,6 +61,25 @@ public sealed class ConvergenceTests
         Assert.Equal(997.5, history.Means[^1], 12);
     }
 
+    [Fact]
+    public void Judge_SaysStuckAtLn2_WhenAPreferenceLossNeverLeavesIt()
+    {
+        double ln2 = Math.Log(2);
+        LossHistory flat = Curve(6, t => ln2 + 1e-5 * Math.Sin(t));
+
+        var (verdict, text) = Convergence.Judge(flat, [(3, ln2), (6, ln2 - 1e-4)], ln2);
+
+        Assert.Equal(TrainingVerdict.StuckAtLn2, verdict);
+        Assert.Contains("the loss is ln 2", text, StringComparison.Ordinal);
+        Assert.Contains("Raise the learning rate", text, StringComparison.Ordinal);
+        // One loss that leaves it, of whichever rows, is a sign that something is learnt; so are objectives that begin elsewhere.
+        Assert.Equal(TrainingVerdict.CannotTell, Convergence.Judge(Curve(6, t => ln2 - 0.0002 * t), [], ln2).Verdict);
+        Assert.Equal(TrainingVerdict.CannotTell, Convergence.Judge(flat, [(3, ln2), (6, ln2 - 0.001)], ln2).Verdict);
+        Assert.Equal(TrainingVerdict.CannotTell, Convergence.Judge(flat, []).Verdict);
+        Assert.Equal(TrainingVerdict.CannotTell, Convergence.Judge(Curve(3, _ => ln2), [], ln2).Verdict);
+        Assert.Equal(TrainingVerdict.Plateau, Convergence.Judge(Curve(6, _ => 1), [], 1).Verdict);
+    }
+
     private static LossHistory Curve(int steps, Func<int, double> loss)
     {
         LossHistory history = LossHistory.Empty;

@@ -47,6 +47,16 @@ public sealed class RefusalTests : IDisposable
         Assert.Contains("ln 2", failure.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1e-8, TrainingVerdict.StuckAtLn2)]
+    [InlineData(5e-3, TrainingVerdict.CannotTell)]
+    public void Alignment_IsCalledStuck_WhenTheRateIsTooSmallToLeaveLn2(double rate, TrainingVerdict verdict)
+    {
+        TrainingReport report = Align(new PreferenceAlignment { LearningRate = rate, MaxSteps = 6, BatchSize = 4, Epochs = 2, Threads = 2 }, TinyModel.Preferences);
+
+        Assert.Equal(verdict, report.Verdict);
+    }
+
     [Fact]
     public void FineTuning_RefusesAnEmptyCompletion_AndPromptsThatFillTheContext()
     {

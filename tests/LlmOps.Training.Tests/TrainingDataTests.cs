@@ -23,7 +23,7 @@ public sealed class TrainingDataTests : IDisposable
         FineTuningExample[] heldOut = [new AnswerExample("d", "k")];
         var set = new FineTuningSet(examples, Encoder(limit: 20));
 
-        List<DataFinding> findings = FineTuningCheck.Run(examples, set, heldOut, new HashSet<int>());
+        List<DataFinding> findings = FineTuningCheck.Run(examples, set.Notes, heldOut);
 
         Assert.Equal(["no-room 1 5", "cut 1 6", "duplicate 2 3,4", "prompt-in-held-out 1 2", "role-order 1 7"],
             findings.Select(f => $"{f.Name} {f.Count} {string.Join(',', f.First.Select(e => e.Row))}"));
@@ -37,7 +37,7 @@ public sealed class TrainingDataTests : IDisposable
     {
         FineTuningExample[] examples = [new AnswerExample("b", "c"), new ConversationExample([new("user", "g"), new("assistant", "i")])];
 
-        Assert.Empty(FineTuningCheck.Run(examples, new FineTuningSet(examples, Encoder()), [new AnswerExample("x", "y")], new HashSet<int>()));
+        Assert.Empty(FineTuningCheck.Run(examples, new FineTuningSet(examples, Encoder()).Notes, [new AnswerExample("x", "y")]));
     }
 
     [Fact]

@@ -48,15 +48,17 @@ public sealed class LoraAdapter : IDisposable
 {
     private readonly Dictionary<string, (bool InputsFirst, int Order)> targets;
     private readonly AdapterOptions options;
+    private readonly IReadOnlyList<string> whole;
 
     /// <summary>A fresh adapter for the linear layers of a model.</summary>
     /// <param name="model">Base model; its weights are read for DoRA's lengths.</param>
     /// <param name="options">Shape.</param>
+    /// <param name="whole">Parameters of the model that are trained whole beside the adapter, such as a new head.</param>
     /// <exception cref="ArgumentException">A target module does not exist, or rank, alpha or dropout is out of range.</exception>
-    public LoraAdapter(CausalLanguageModel model, AdapterOptions options)
+    public LoraAdapter(CausalLanguageModel model, AdapterOptions options, params IReadOnlyList<string> whole)
     {
         options.Validate();
-        this.options = options;
+        (this.options, this.whole) = (options, whole);
         var linear = model.LinearLayers;
         foreach (string module in options.TargetModules)
         {
@@ -67,7 +69,8 @@ public sealed class LoraAdapter : IDisposable
             // At most seven modules in a layer: their order within it tells their masks apart.
             .Select((l, i) => (l.Name, l.InputsFirst, Order: i % 7)).ToDictionary(l => l.Name, l => (l.InputsFirst, l.Order));
         var shapes = model.Parameters.Shapes.Where(s => targets.ContainsKey(s.Name)).Select(s => (s.Name, In: s.Shape[targets[s.Name].InputsFirst ? 0 : 1], Out: s.Shape[targets[s.Name].InputsFirst ? 1 : 0])).ToList();
-        Parameters = new FlatParameters(shapes.SelectMany(s => ShapesOf(s.Name, s.In, s.Out)), trainable: true);
+        Parameters = new FlatParameters([.. shapes.SelectMany(s => ShapesOf(s.Name, s.In, s.Out)), .. model.Parameters.Shapes.Where(s => whole.Contains(s.Name))], trainable: true);
+        foreach (string name in whole) model.Parameters.ValuesOf(name).CopyTo(Parameters.ValuesOf(name));
         var random = new Random(options.Seed);
         foreach (var (name, inputs, _) in shapes)
         {
@@ -78,7 +81,10 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
-    /// <summary>A and B of every adapted layer, and with DoRA its lengths: <c>{layer}.lora_A</c>, <c>{layer}.lora_B</c>, <c>{layer}.lora_magnitude</c>.</summary>
+    /// <summary>
+    /// A and B of every adapted layer, and with DoRA its lengths: <c>{layer}.lora_A</c>, <c>{layer}.lora_B</c>, <c>{layer}.lora_magnitude</c>; then what is trained
+    /// whole, under its own name.
+    /// </summary>
     public FlatParameters Parameters { get; }
 
     /// <summary>Output of one layer with its update.</summary>
@@ -100,6 +106,9 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>DoRA's factor of each output: m / ‖W + s·B·A‖, the norm by row and without a gradient.</summary>
     internal static Tensor LengthFactor(Tensor weight, Tensor a, Tensor b, Tensor length, double scale) => length / RowNorm(weight.detach() + b.detach().matmul(a.detach()) * scale);
 
+    /// <summary>The parameter of this name when it is trained whole; null otherwise.</summary>
+    internal Tensor? Whole(string name) => whole.Contains(name) ? Parameters[name] : null;
+
     /// <summary>Puts the update into the base weights, in float32. The model must no longer use this adapter afterwards.</summary>
     public void MergeInto(CausalLanguageModel model)
     {
@@ -112,6 +121,7 @@ public sealed class LoraAdapter : IDisposable
             if (options.Dora) merged = merged * (Parameters[name + ".lora_magnitude"] / RowNorm(merged)).unsqueeze(1);
             stored.copy_(inputsFirst ? merged.t() : merged);
         }
+        foreach (string name in whole) model.Parameters[name].copy_(Parameters[name]);
     }
 
     /// <summary>Writes the adapter as a PEFT folder (adapter_config.json, adapter_model.safetensors), which peft and <see cref="LoraMerge"/> read.</summary>

@@ -13,28 +13,29 @@ internal static class FineTuningCheck
 
     /// <summary>Findings about the examples themselves and against the held-out ones; leakage is another matter (<see cref="LeakageCheck"/>).</summary>
     /// <param name="examples">Examples to train on.</param>
-    /// <param name="set">Their sequences.</param>
+    /// <param name="notes">What was noted while they were made into tokens.</param>
     /// <param name="heldOut">Held-out examples.</param>
-    /// <param name="without">Numbers of examples that are left out, from 0.</param>
-    public static List<DataFinding> Run(IReadOnlyList<FineTuningExample> examples, FineTuningSet set, IEnumerable<FineTuningExample> heldOut, IReadOnlySet<int> without)
+    public static List<DataFinding> Run(IReadOnlyList<FineTuningExample> examples, RowNotes notes, IEnumerable<FineTuningExample> heldOut)
     {
         var (seen, prompts) = (new HashSet<UInt128>(), heldOut.Where(e => e.PromptText.Length > 0).Select(e => Digest(e.PromptText)).ToHashSet());
         var (duplicates, known, disorder) = (new Finding(), new Finding(), new Finding());
         for (int i = 0; i < examples.Count; i++)
         {
-            if (without.Contains(i)) continue;
+            if (notes.Without.Contains(i)) continue;
             FineTuningExample example = examples[i];
             if (!seen.Add(Digest(example.AllText))) duplicates.Add(i, example.AllText);
             if (prompts.Count > 0 && example.PromptText.Length > 0 && prompts.Contains(Digest(example.PromptText))) known.Add(i, example.PromptText);
             if (example is ConversationExample conversation && Turns.Disorder(conversation.Turns) is { } problem) disorder.Add(i, $"{problem}: {conversation.Turns[0].Content}");
         }
-        var (noRoom, cut) = (new Finding(), new Finding());
-        foreach (int i in set.WithoutRoom) noRoom.Add(i, () => examples[i].AllText);
-        foreach (int i in set.Cut) cut.Add(i, () => examples[i].AllText);
+        var (noRoom, cut, same) = (new Finding(), new Finding(), new Finding());
+        foreach (int i in notes.WithoutRoom) noRoom.Add(i, () => examples[i].AllText);
+        foreach (int i in notes.Cut) cut.Add(i, () => examples[i].AllText);
+        foreach (int i in notes.SameOnceCut) same.Add(i, () => examples[i].AllText);
         return
         [
-            .. noRoom.As("no-room", n => $"{n} {Are(n)} left out: the prompt fills the {set.Limit} tokens that a sequence may have."),
-            .. cut.As("cut", n => $"{n} {Are(n)} longer than {set.Limit} tokens and cut there."),
+            .. noRoom.As("no-room", n => $"{n} {Are(n)} left out: the prompt fills the {notes.Limit} tokens that a sequence may have."),
+            .. cut.As("cut", n => $"{n} {Are(n)} longer than {notes.Limit} tokens and cut there."),
+            .. same.As("same-once-cut", n => $"{n} {(n == 1 ? "pair has" : "pairs have")} the same two answers within {notes.Limit} tokens, so nothing to prefer is left."),
             .. duplicates.As("duplicate", n => $"{n} {Are(n)} in the training rows more than once."),
             .. known.As("prompt-in-held-out", n => $"{n} {(n == 1 ? "example has a prompt" : "examples have prompts")} that a held-out row has too."),
             .. disorder.As("role-order", n => $"{n} {(n == 1 ? "conversation does" : "conversations do")} not alternate between user and assistant."),

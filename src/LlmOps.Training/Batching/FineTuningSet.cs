@@ -15,7 +15,7 @@ internal sealed class FineTuningSet
     private readonly FineTuningEncoder encoder;
     // Of each sequence: its example, and which of the example's sequences it is.
     private readonly List<(int Example, int Part)> places = [];
-    private readonly List<int> lengths = [], cut = [], withoutRoom = [];
+    private readonly List<int> lengths = [];
 
     /// <summary>Reads all examples once.</summary>
     /// <param name="examples">The examples; asked again for those of each step.</param>
@@ -24,14 +24,14 @@ internal sealed class FineTuningSet
     /// <exception cref="InvalidDatasetException">An example holds nothing to learn.</exception>
     public FineTuningSet(IReadOnlyList<FineTuningExample> examples, FineTuningEncoder encoder, IReadOnlySet<int>? without = null)
     {
-        (this.examples, this.encoder) = (examples, encoder);
+        (this.examples, this.encoder, Notes) = (examples, encoder, new RowNotes(encoder.Limit) { Without = without ?? new HashSet<int>() });
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (int i = 0; i < examples.Count; i++)
         {
-            if (without?.Contains(i) == true) continue;
+            if (Notes.Without.Contains(i)) continue;
             IReadOnlyList<TokenSequence> parts = encoder.Encode(examples[i], i + 1, out bool tooLong);
-            if (parts.Count == 0) withoutRoom.Add(i);
-            else if (tooLong) cut.Add(i);
+            if (parts.Count == 0) Notes.WithoutRoom.Add(i);
+            else if (tooLong) Notes.Cut.Add(i);
             for (int part = 0; part < parts.Count; part++)
             {
                 TokenSequence sequence = parts[part];
@@ -49,14 +49,8 @@ internal sealed class FineTuningSet
     /// <summary>Tokens of each sequence.</summary>
     public IReadOnlyList<int> Lengths => lengths;
 
-    /// <summary>Numbers of the examples that had no room for anything to learn, from 0.</summary>
-    public IReadOnlyList<int> WithoutRoom => withoutRoom;
-
-    /// <summary>Numbers of the examples that were longer than the limit, from 0.</summary>
-    public IReadOnlyList<int> Cut => cut;
-
-    /// <summary>Longest sequence in tokens.</summary>
-    public int Limit => encoder.Limit;
+    /// <summary>Which examples are left out, and which were cut.</summary>
+    public RowNotes Notes { get; }
 
     /// <summary>Predicted tokens of all sequences.</summary>
     public long Scored { get; }

@@ -19,22 +19,24 @@ internal sealed class MarkedCompletion(TokenSequence completion, TokenSequence m
     /// Encodes and cuts to the limit. Completions are rotated by one row, as TRL does within a batch, but once over all rows and skipping rows of the same prompt:
     /// the reference's value of each mismatch is then known before training, and an answer never meets its own prompt.
     /// </summary>
-    /// <exception cref="InvalidDatasetException">A completion is empty.</exception>
     /// <exception cref="ArgumentException">No row fits, or all have the same prompt.</exception>
-    public static List<MarkedCompletion> Encode(IReadOnlyList<UnpairedExample> rows, PromptFormat format, int limit)
+    public static List<MarkedCompletion> Encode(IReadOnlyList<UnpairedExample> rows, PromptFormat format, int limit) => Encode(rows, format, new RowNotes(limit));
+
+    /// <inheritdoc cref="Encode(IReadOnlyList{UnpairedExample}, PromptFormat, int)"/>
+    public static List<MarkedCompletion> Encode(IReadOnlyList<UnpairedExample> rows, PromptFormat format, RowNotes notes)
     {
         var fitting = new List<(int[] Prompt, int[] Completion, bool Label)>(rows.Count);
         for (int i = 0; i < rows.Count; i++)
         {
-            if (string.IsNullOrWhiteSpace(rows[i].Completion)) throw new InvalidDatasetException("the completion is empty", i + 1);
-            int[] prompt = format.Prompt(rows[i].Prompt);
-            if (prompt.Length < limit) fitting.Add((prompt, format.Completion(rows[i].Completion), rows[i].Label));
+            if (notes.Without.Contains(i)) continue;
+            int[] prompt = format.Prompt(rows[i].Prompt), completion = format.Completion(rows[i].Completion);
+            if (notes.HasRoom(i, prompt.Length, completion.Length)) fitting.Add((prompt, completion, rows[i].Label));
         }
-        if (fitting.Count == 0) throw new ArgumentException($"No row fits: there are {rows.Count}, and prompts must be shorter than {limit} tokens.", nameof(rows));
+        if (fitting.Count == 0) throw new ArgumentException($"No {notes.Of}row fits: there are {rows.Count - notes.Without.Count}, and prompts must be shorter than {notes.Limit} tokens.", nameof(rows));
         if (fitting.All(r => r.Prompt.AsSpan().SequenceEqual(fitting[0].Prompt)))
-            throw new ArgumentException("All rows have the same prompt. The divergence from the reference is estimated on prompts with other prompts' answers, so at least two prompts are needed.", nameof(rows));
+            throw new ArgumentException($"All {notes.Of}rows have the same prompt. The divergence from the reference is estimated on prompts with other prompts' answers, so at least two prompts are needed.", nameof(rows));
         return [.. fitting.Select((row, i) => new MarkedCompletion(
-            PreferencePair.Cut(row.Prompt, row.Completion, limit), PreferencePair.Cut(row.Prompt, fitting[OfAnotherPrompt(i)].Completion, limit), row.Label))];
+            PreferencePair.Cut(row.Prompt, row.Completion, notes.Limit), PreferencePair.Cut(row.Prompt, fitting[OfAnotherPrompt(i)].Completion, notes.Limit), row.Label))];
 
         int OfAnotherPrompt(int i)
         {

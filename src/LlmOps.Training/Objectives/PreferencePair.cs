@@ -10,30 +10,30 @@ internal sealed class PreferencePair(TokenSequence chosen, TokenSequence rejecte
     public TokenSequence Chosen { get; } = chosen;
     public TokenSequence Rejected { get; } = rejected;
     public int Length { get; } = Math.Max(chosen.Tokens.Length, rejected.Tokens.Length);
+    public bool IsSame => Chosen.Tokens.AsSpan().SequenceEqual(Rejected.Tokens);
     public float ReferenceChosen { get; set; }
     public float ReferenceRejected { get; set; }
 
     /// <summary>Encodes and cuts to the limit. Pairs whose prompt leaves no room, or whose completions are the same once cut, are left out.</summary>
-    /// <exception cref="InvalidDatasetException">A completion is empty, or both are the same.</exception>
     /// <exception cref="ArgumentException">No pair is left.</exception>
-    public static List<PreferencePair> Encode(IReadOnlyList<PreferenceExample> pairs, PromptFormat format, int limit)
+    public static List<PreferencePair> Encode(IReadOnlyList<PreferenceExample> pairs, PromptFormat format, int limit) => Encode(pairs, format, new RowNotes(limit));
+
+    /// <inheritdoc cref="Encode(IReadOnlyList{PreferenceExample}, PromptFormat, int)"/>
+    public static List<PreferencePair> Encode(IReadOnlyList<PreferenceExample> pairs, PromptFormat format, RowNotes notes)
     {
         var encoded = new List<PreferencePair>(pairs.Count);
-        int same = 0;
         for (int i = 0; i < pairs.Count; i++)
         {
-            PreferenceExample pair = pairs[i];
-            if (string.IsNullOrWhiteSpace(pair.Chosen) || string.IsNullOrWhiteSpace(pair.Rejected)) throw new InvalidDatasetException("a completion is empty", i + 1);
-            if (pair.Chosen == pair.Rejected) throw new InvalidDatasetException("chosen and rejected are the same, so there is nothing to prefer", i + 1);
-            int[] prompt = format.Prompt(pair.Prompt);
-            if (prompt.Length >= limit) continue;
-            TokenSequence chosen = Cut(prompt, format.Completion(pair.Chosen), limit), rejected = Cut(prompt, format.Completion(pair.Rejected), limit);
-            if (chosen.Tokens.AsSpan().SequenceEqual(rejected.Tokens)) same++;
-            encoded.Add(new PreferencePair(chosen, rejected));
+            if (notes.Without.Contains(i)) continue;
+            int[] prompt = format.Prompt(pairs[i].Prompt), chosen = format.Completion(pairs[i].Chosen), rejected = format.Completion(pairs[i].Rejected);
+            if (!notes.HasRoom(i, prompt.Length, Math.Max(chosen.Length, rejected.Length))) continue;
+            var pair = new PreferencePair(Cut(prompt, chosen, notes.Limit), Cut(prompt, rejected, notes.Limit));
+            if (pair.IsSame) notes.SameOnceCut.Add(i);
+            encoded.Add(pair);
         }
-        if (encoded.Count == 0) throw new ArgumentException($"No pair fits: there are {pairs.Count}, and prompts must be shorter than {limit} tokens.", nameof(pairs));
+        if (encoded.Count == 0) throw new ArgumentException($"No {notes.Of}pair fits: there are {pairs.Count - notes.Without.Count}, and prompts must be shorter than {notes.Limit} tokens.", nameof(pairs));
         // Some pairs without a difference are noise; nothing but such pairs is a mistake that the stuck loss shows by name.
-        if (same < encoded.Count) encoded.RemoveAll(p => p.Chosen.Tokens.AsSpan().SequenceEqual(p.Rejected.Tokens));
+        if (notes.SameOnceCut.Count < encoded.Count) encoded.RemoveAll(p => p.IsSame);
         return encoded;
     }
 

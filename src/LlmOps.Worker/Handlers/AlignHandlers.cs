@@ -48,8 +48,6 @@ public sealed class AlignUnpairedHandler(TrainingSources sources, TrainingRecord
         {
             Beta = p.Beta, LambdaDesirable = p.LambdaDesirable, LambdaUndesirable = p.LambdaUndesirable, ReferenceCacheFolder = p.ReferenceCache ? settings.ReferenceCache : null,
         }.With(p, recorder.Threads);
-        if (options.BalanceWarning(from.Rows) is { } warning)
-            job.Log(warning, "warning");
         await recorder.TrainAndPublishAsync(job, spec, p, from, (target, work, watch, token) => options.Run(from.Checkpoint, from.Rows, from.HeldOut, target, work, watch, token), ct);
     }
 

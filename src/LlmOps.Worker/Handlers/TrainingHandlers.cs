@@ -48,7 +48,7 @@ public sealed class FineTuneHandler(TrainingSources sources, DatasetFiles files,
         {
             LoraRank = p.Method == "lora" ? p.LoraRank : 0, LoraAlpha = p.LoraAlpha, RankStabilised = p.RankStabilised, Dora = p.Dora, LoraDropout = p.LoraDropout, Dropout = p.Dropout,
             Packing = p.Packing == "bfd" ? Packing.Bfd : Packing.None, AssistantOnly = p.AssistantOnly, NeftuneAlpha = p.NeftuneAlpha, LabelSmoothing = p.LabelSmoothing,
-            Leakage = p.Leakage switch { "refuse" => LeakagePolicy.Refuse, "drop" => LeakagePolicy.Drop, _ => LeakagePolicy.Warn },
+            Leakage = TrainingOptions.Leakage(p.Leakage),
             Augmentation = p.Augmentation.Count == 0 ? null : new TextAugmentation
             {
                 Rules = [.. p.Augmentation.Select(AugmentationText.Parse)], Templates = p.Paraphrases, Synonyms = p.Synonyms.Length == 0 ? new Dictionary<string, IReadOnlyList<string>>() : ReadSynonyms(spec.Folder, p.Synonyms),

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.TestKit;
+using LlmOps.Training;
 using LlmOps.Worker.Handlers;
 using Microsoft.EntityFrameworkCore;
 
@@ -100,6 +101,38 @@ public sealed class AlignmentHandlerTests : TrainingHandlerTests
         Assert.Contains("3", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("nothing to prefer", refusal.Message, StringComparison.Ordinal);
         Assert.Equal(1, await CountAsync(db => db.ModelVersions));
+    }
+
+    [Fact]
+    public async Task ALeakIntoTheHeldOutRows_IsLogged_LeftOut_OrRefused_AsTheStageAsks()
+    {
+        await ModelAsync();
+        PreferenceExample[] rows = [.. Enumerable.Range(0, 20).Select(i => new PreferenceExample($"Define animal{i}.", $"A living thing with {i} legs.", "No idea.", $"animal{i}", "wrong"))];
+        await RawDatasetAsync("leaky", DatasetKind.Preference, rows, [rows[4], new PreferenceExample("Define a stone.", "A thing without life.", "Nothing.", "stone", "wrong")]);
+
+        var warned = await TrainAsync(Align, Pairs("leaky/1"));
+        var dropped = await TrainAsync(Align, Pairs("leaky/1") with { Leakage = "drop" });
+        var unpaired = await TrainAsync(AlignUnpaired, Answers("leaky/1") with { Leakage = "drop" });
+        var refusal = await Assert.ThrowsAsync<TrainingFailedException>(() => TrainAsync(Align, Pairs("leaky/1") with { Leakage = "refuse" }));
+
+        Assert.Contains(warned.Log, l => l.Level == "warning" && l.Text.StartsWith("leak-exact: 1 of 2 held-out rows is word by word among the training rows. First: row 1, like training row 5: Define animal4.", StringComparison.Ordinal));
+        Assert.Equal((20, 19, 38), ((int)warned.Number("pairs"), (int)dropped.Number("pairs"), (int)(unpaired.Number("desirable") + unpaired.Number("undesirable"))));
+        Assert.Contains("before its first step", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(RunState.Failed, (await ReadAsync(db => db.Runs.OrderByDescending(r => r.Id).FirstAsync())).State);
+        Assert.Equal(4, await CountAsync(db => db.ModelVersions));
+    }
+
+    [Fact]
+    public async Task AnAdapter_IsTrainedInThePlaceOfAllWeights_WhenTheStageAsks()
+    {
+        var source = await ModelAsync();
+        await Product.DatasetAsync("pairs", DatasetKind.Preference, TestProduct.PreferenceRows(40));
+
+        var trained = await TrainAsync(Align, Pairs() with { Method = "lora", LoraRank = 4, LoraAlpha = 8 });
+
+        await AssertComesOfAsync(trained, source, "tiny-lm/2", "facts/1,pairs/1", steps: 4);
+        var adapter = Path.Combine(await Product.Artifacts.FolderAsync(trained.Version.ArtifactDigest), "adapter", "adapter_config.json");
+        Assert.Contains("\"r\": 4", await File.ReadAllTextAsync(adapter), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -84,6 +84,25 @@ public sealed class TeachingHandlerTests : TrainingHandlerTests
     }
 
     [Fact]
+    public async Task Rewards_AndStudents_TakeAdapters_AndLeaveOutLeaks()
+    {
+        await ModelAsync();
+        await ModelAsync("large-lm", seed: 2);
+        PreferenceExample[] pairs = [.. Enumerable.Range(0, 20).Select(i => new PreferenceExample($"Define animal{i}.", $"A living thing with {i} legs.", "No idea.", $"animal{i}", "wrong"))];
+        PromptCompletion[] answers = [.. pairs.Select(p => new PromptCompletion(p.Prompt, p.Chosen, p.Headword))];
+        await RawDatasetAsync("pairs", DatasetKind.Preference, pairs, pairs[4..6]);
+        await RawDatasetAsync("answers", DatasetKind.Instruction, answers, answers[4..6]);
+
+        var reward = await TrainAsync(TrainReward, Reward() with { Method = "lora", LoraRank = 4, Leakage = "drop" });
+        var student = await TrainAsync(Distill, Teach with { Instructions = "answers/1", Method = "lora", LoraRank = 4, Leakage = "drop" });
+
+        Assert.Equal((18, 18), ((int)reward.Number("pairs"), (int)student.Number("examples")));
+        Assert.Equal((2, 2), (reward.Report.GetProperty("data").GetProperty("dropped_for_leakage").GetInt32(), student.Report.GetProperty("data").GetProperty("dropped_for_leakage").GetInt32()));
+        Assert.False(Directory.Exists(Path.Combine(await Product.Artifacts.FolderAsync(reward.Version.ArtifactDigest), "adapter")));
+        Assert.True(Directory.Exists(Path.Combine(await Product.Artifacts.FolderAsync(student.Version.ArtifactDigest), "adapter")));
+    }
+
+    [Fact]
     public async Task TrainReward_RefusesTheWrongKind_NoRows_AndPairsWithoutADifference()
     {
         await ModelAsync();

@@ -1,6 +1,6 @@
 namespace LlmOps.Lifecycle.Pipelines.Stages;
 
-public sealed record DistillParameters : TrainingParameters
+public sealed record DistillParameters : ContinuedParameters
 {
     public DistillParameters() => (LearningRate, Epochs) = (1e-3, 2);
 

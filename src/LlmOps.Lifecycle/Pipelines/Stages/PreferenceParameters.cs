@@ -1,6 +1,6 @@
 namespace LlmOps.Lifecycle.Pipelines.Stages;
 
-public sealed record AlignParameters : TrainingParameters
+public sealed record AlignParameters : ContinuedParameters
 {
     private static readonly string[] Smoothed = ["cdpo", "robust"], WithLikelihood = ["orpo", "cpo"];
 
@@ -37,7 +37,7 @@ public sealed record AlignParameters : TrainingParameters
     }
 }
 
-public sealed record AlignUnpairedParameters : TrainingParameters
+public sealed record AlignUnpairedParameters : ContinuedParameters
 {
     public AlignUnpairedParameters() => (LearningRate, WarmupFraction) = (3e-4, 0.1);
 

@@ -1,6 +1,6 @@
 namespace LlmOps.Lifecycle.Pipelines.Stages;
 
-public sealed record TrainRewardParameters : TrainingParameters
+public sealed record TrainRewardParameters : ContinuedParameters
 {
     public TrainRewardParameters() => (LearningRate, WarmupFraction) = (3e-4, 0.1);
 
