@@ -34,12 +34,12 @@ internal sealed record FineTuningStep(CausalLanguageModel Model, int PartTokens)
     /// <exception cref="TrainingFailedException">No token of the step is labelled.</exception>
     public Accumulated Accumulate(int step, IReadOnlyList<TokenSequence> examples, CancellationToken ct) => Run(step, examples, train: true, ct);
 
-    /// <summary>Mean loss per labelled token without noise, smoothing or gradients.</summary>
-    public Accumulated Measure(IReadOnlyList<TokenSequence> examples, CancellationToken ct) => (this with { NeftuneAlpha = 0, LabelSmoothing = 0 }).Run(0, examples, train: false, ct);
+    /// <summary>Mean loss per labelled token without noise, smoothing or gradients, with the mean entropy of the predictions and the share of tokens predicted.</summary>
+    public Accumulated Measure(IReadOnlyList<TokenSequence> examples, CancellationToken ct) => Run(0, examples, train: false, ct);
 
     private Accumulated Run(int step, IReadOnlyList<TokenSequence> examples, bool train, CancellationToken ct)
     {
-        double total = examples.Sum(s => (long)s.Scored), loss = 0, nll = 0;
+        double total = examples.Sum(s => (long)s.Scored), loss = 0, nll = 0, entropy = 0, correct = 0;
         if (total == 0) throw new TrainingFailedException($"No token of step {step + 1} is labelled: there is nothing to learn in its {examples.Count} examples.");
         List<int> lengths = [.. examples.Select(s => s.Tokens.Length)];
         long places = 0;
@@ -48,24 +48,31 @@ internal sealed record FineTuningStep(CausalLanguageModel Model, int PartTokens)
             ct.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             places += (long)rows.Count * length;
+            if (!train)
+            {
+                TokenPredictions measured = TokenPredictions.Of(Model, Batch(examples, rows, length));
+                (loss, nll, entropy, correct) = (loss + measured.Nll / total, nll + measured.Nll / total, entropy + measured.Entropy / total, correct + measured.Correct / total);
+                continue;
+            }
             var (sum, plain) = Losses(step, examples, rows, length);
             torch.Tensor partLoss = sum / total;
-            if (train) partLoss.backward();
+            partLoss.backward();
             loss += partLoss.item<double>();
             nll += plain.item<double>() / total;
         }
         int tokens = lengths.Sum();
-        return new Accumulated(loss, tokens, new Dictionary<string, double>
-        {
-            ["perplexity"] = Math.Exp(nll), ["completion_tokens"] = total, ["padding_share"] = 1 - tokens / (double)places,
-        });
+        var metrics = new Dictionary<string, double> { ["perplexity"] = Math.Exp(nll), ["completion_tokens"] = total, ["padding_share"] = 1 - tokens / (double)places };
+        if (!train) (metrics["entropy"], metrics["mean_token_accuracy"]) = (entropy, correct);
+        return new Accumulated(loss, tokens, metrics);
     }
+
+    private TokenBatch Batch(IReadOnlyList<TokenSequence> examples, List<int[]> rows, int length) => rows.TrueForAll(r => r.Length == 1)
+        ? TokenBatch.OfSequences([.. rows.Select(r => examples[r[0]])], Model.Config.PadTokenId)
+        : TokenBatch.OfPacked([.. rows.Select(r => r.Select(i => examples[i]).ToArray())], length, Model.Config.PadTokenId);
 
     private (torch.Tensor Loss, torch.Tensor Nll) Losses(int step, IReadOnlyList<TokenSequence> examples, List<int[]> rows, int length)
     {
-        TokenBatch batch = rows.TrueForAll(r => r.Length == 1)
-            ? TokenBatch.OfSequences([.. rows.Select(r => examples[r[0]])], Model.Config.PadTokenId)
-            : TokenBatch.OfPacked([.. rows.Select(r => r.Select(i => examples[i]).ToArray())], length, Model.Config.PadTokenId);
+        TokenBatch batch = Batch(examples, rows, length);
         if (NeftuneAlpha == 0) return SmoothedCrossEntropy.Sum(Model, batch, LabelSmoothing);
         int hidden = Model.Config.HiddenSize;
         float[] noise = EmbeddingNoise.Of([.. rows.Select(r => r.Select(i => (examples[i].Tokens.Length, i)).ToArray())], batch.Length, hidden, NeftuneAlpha, Seed, step);
