@@ -24,6 +24,9 @@ internal static class TrainingBenchmarks
             case ["precision", var size, ..]:
                 PrecisionSpeed.Run(size, Number(2, 7), Number(3, Environment.ProcessorCount));
                 break;
+            case ["profile", var size, ..]:
+                StepProfile.Run(size, Number(2, 20), Number(3, Environment.ProcessorCount));
+                break;
             case ["start", ..]:
                 FirstStep.Run(Number(1, 7));
                 break;
@@ -31,7 +34,7 @@ internal static class TrainingBenchmarks
                 FirstStep.RunChild(folder);
                 break;
             default:
-                throw new ArgumentException("training peer SIZE [rounds] [threads] | packing [rounds] [threads] | reference [rounds] [threads] | precision SIZE [rounds] [threads] | start [rounds]");
+                throw new ArgumentException("training peer SIZE [rounds] [threads] | packing [rounds] [threads] | reference [rounds] [threads] | precision SIZE [rounds] [threads] | profile SIZE [steps] [threads] | start [rounds]");
         }
     }
 }

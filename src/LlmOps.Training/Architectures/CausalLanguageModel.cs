@@ -1,6 +1,7 @@
 using LlmOps.Engines;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Training.Adapters;
+using LlmOps.Training.Architectures.Kernels;
 using LlmOps.Training.Batching;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -68,20 +69,20 @@ public sealed class CausalLanguageModel : IDisposable
     {
         long rows = batch.Rows, length = batch.Length;
         Tensor? positions = batch.Positions is null ? null : tensor(batch.Positions);
-        Tensor? packed = batch.Mask is null ? null : tensor(batch.Mask, [rows, 1, length, length]);
         // As in the published code, one sequence beyond the switch turns the whole batch with the long frequencies.
         bool longer = switchAt < int.MaxValue && (batch.Positions?.Max() + 1 ?? length) > switchAt;
-        var masks = new Dictionary<int, Tensor?>();
+        var (masks, turns) = (new Dictionary<int, Tensor?>(), new Dictionary<RotaryEmbedding, Func<Tensor, Tensor>>());
         Tensor x = Embed(tensor(batch.Ids), positions, rows, length);
         if (OnEmbeddings is not null) x = OnEmbeddings(x);
         DropoutNoise? noise = is_grad_enabled() ? new DropoutNoise(LengthBuckets.HashCodeOf(stepSeed, passes++)) : null;
         x = noise?.Apply(x, Dropout, 0) ?? x;
         for (int layer = 0; layer < Config.NumHiddenLayers; layer++)
         {
-            int window = Config.Window(layer) is { } seen && seen < length ? seen : 0;
-            if (!masks.TryGetValue(window, out Tensor? mask)) masks[window] = mask = MaskOf(packed, window, length);
             RotaryEmbedding? rotary = rotaries[layer] is { } usual ? longer ? TableOf(Config.Window(layer) is not null, longer: true) : usual : null;
-            var at = new LayerInputs(layer, rows, length, rotary?.At(positions, rows, length), mask, noise);
+            if (rotary is not null && !turns.ContainsKey(rotary)) turns[rotary] = rotary.Turn(batch, positions, HostKernel.Takes(x));
+            AttentionShape? documents = DocumentsOf(layer, batch, x);
+            Tensor? mask = documents is null ? MaskOf(layer, batch, masks) : null;
+            var at = new LayerInputs(layer, rows, length, rotary is null ? null : turns[rotary], documents, mask, noise);
             x = RecomputeActivations && noise is not null ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at);
         }
         return Norm(x, tensors.FinalNorm);
@@ -150,9 +151,9 @@ public sealed class CausalLanguageModel : IDisposable
 
     private Tensor Gated(Tensor h, LayerInputs at)
     {
-        if (Config.Family.Layout != TensorLayout.Fused) return Activate(Linear(h, at, Projection.Gate)) * Linear(h, at, Projection.Up);
+        if (Config.Family.Layout != TensorLayout.Fused) return Gate(Linear(h, at, Projection.Gate), Linear(h, at, Projection.Up));
         Tensor both = Whole(h, tensors.Linear(at.Layer, Projection.Gate), at);
-        return Activate(both.narrow(-1, 0, Config.IntermediateSize)) * both.narrow(-1, Config.IntermediateSize, Config.IntermediateSize);
+        return Gate(both.narrow(-1, 0, Config.IntermediateSize), both.narrow(-1, Config.IntermediateSize, Config.IntermediateSize));
     }
 
     private Tensor Attention(Tensor h, LayerInputs at)
@@ -160,7 +161,8 @@ public sealed class CausalLanguageModel : IDisposable
         int heads = Config.NumAttentionHeads, kvHeads = Config.NumKeyValueHeads, size = Config.HeadDim;
         var (q, k, v) = QueriesKeysValues(h, at);
         if (Config.Family.QueryKeyNorm) (q, k) = (Norm(q, tensors.QueryNorm(at.Layer)), Norm(k, tensors.KeyNorm(at.Layer)));
-        if (at.Rotation is { } rotation) (q, k) = (RotaryEmbedding.Rotate(q, rotation), RotaryEmbedding.Rotate(k, rotation));
+        if (at.Turn is { } turn) (q, k) = (turn(q), turn(k));
+        if (at.Documents is { } documents) return Linear(DocumentAttention.Of(q, k, v, documents), at, Projection.Output);
         if (heads != kvHeads)
         {
             k = k.repeat_interleave(heads / kvHeads, 2);
@@ -208,9 +210,10 @@ public sealed class CausalLanguageModel : IDisposable
     {
         Tensor scale = Parameters[name + ".weight"];
         if (Config.Family.LayerNorm) return F.layer_norm(x, [Config.HiddenSize], scale, Parameters[name + ".bias"], Config.RmsNormEps);
-        Tensor normed = x * (x.square().mean([-1], true) + Config.RmsNormEps).rsqrt();
-        return normed * (Config.Family.NormAddsOne ? scale + 1 : scale);
+        return RmsNorm.Of(x, scale, Config.RmsNormEps, Config.Family.NormAddsOne);
     }
+
+    private Tensor Gate(Tensor gate, Tensor up) => Config.HiddenAct is "silu" or "swish" ? GatedSilu.Of(gate, up) : Activate(gate) * up;
 
     private Tensor Activate(Tensor x) => Config.HiddenAct switch
     {
@@ -226,14 +229,27 @@ public sealed class CausalLanguageModel : IDisposable
 
     private Tensor Dropped(Tensor x, LayerInputs at, int place) => at.Noise?.Apply(x, Dropout, at.Place + place) ?? x;
 
-    /// <summary>Additive mask of a layer: null for plain causal attention; packed documents, a window, or both otherwise.</summary>
-    private static Tensor? MaskOf(Tensor? packed, int window, long length)
+    /// <summary>What computes a layer's attention document by document; null where that is not the same, or slower.</summary>
+    private AttentionShape? DocumentsOf(int layer, TokenBatch batch, Tensor x)
     {
-        if (window == 0) return packed;
+        int longest = batch.Documents.Max(d => d.Length);
+        return Config.AttnLogitSoftcapping is null && longest <= DocumentAttention.LongestDocument && !(Config.Window(layer) < longest) && DocumentAttention.Takes(x, Config.HeadDim)
+            ? new AttentionShape(batch.Documents, Config.NumAttentionHeads, Config.NumKeyValueHeads, Config.HeadDim, Config.AttentionScale)
+            : null;
+    }
+
+    /// <summary>Additive mask of a layer: null for plain causal attention; packed documents, a window, or both otherwise.</summary>
+    private Tensor? MaskOf(int layer, TokenBatch batch, Dictionary<int, Tensor?> made)
+    {
+        long rows = batch.Rows, length = batch.Length;
+        int window = Config.Window(layer) is { } seen && seen < length ? seen : 0;
+        if (made.TryGetValue(window, out Tensor? mask)) return mask;
+        Tensor? packed = batch.IsPacked ? tensor(batch.Mask(), [rows, 1, length, length]) : null;
+        if (window == 0) return made[window] = packed;
         // Row t sees columns t - window + 1 … t. Places of a packed row are one after the other, so the same distance holds inside a document.
-        Tensor seen = ones(length, length).tril().triu(1 - window);
-        Tensor sliding = zeros(length, length).masked_fill(seen.eq(0), float.NegativeInfinity).view(1, 1, length, length);
-        return packed is null ? sliding : packed + sliding;
+        Tensor within = ones(length, length).tril().triu(1 - window);
+        Tensor sliding = zeros(length, length).masked_fill(within.eq(0), float.NegativeInfinity).view(1, 1, length, length);
+        return made[window] = packed is null ? sliding : packed + sliding;
     }
 
     private static Tensor Causal(long length) => zeros(length, length).masked_fill(ones(length, length).tril().eq(0), float.NegativeInfinity).view(1, 1, length, length);
@@ -247,7 +263,7 @@ public sealed class CausalLanguageModel : IDisposable
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    private sealed record LayerInputs(int Layer, long Rows, long Length, (Tensor Cosine, Tensor Sine)? Rotation, Tensor? Mask, DropoutNoise? Noise)
+    private sealed record LayerInputs(int Layer, long Rows, long Length, Func<Tensor, Tensor>? Turn, AttentionShape? Documents, Tensor? Mask, DropoutNoise? Noise)
     {
         /// <summary>First of the numbers that tell this layer's masks apart.</summary>
         public int Place => 16 * (Layer + 1);

@@ -1,3 +1,5 @@
+using LlmOps.Training.Architectures.Kernels;
+using LlmOps.Training.Batching;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +14,7 @@ internal sealed class RotaryEmbedding : IDisposable
     private readonly int width;
     private readonly Tensor cosines;
     private readonly Tensor sines;
+    private readonly float[] halfCosines, halfSines;
 
     public RotaryEmbedding(IReadOnlyList<double> frequencies, double scale, int positions)
     {
@@ -19,14 +22,15 @@ internal sealed class RotaryEmbedding : IDisposable
         width = 2 * half;
         var cosineValues = new float[positions * width];
         var sineValues = new float[positions * width];
+        (halfCosines, halfSines) = (new float[positions * half], new float[positions * half]);
         for (int position = 0; position < positions; position++)
         {
             for (int i = 0; i < half; i++)
             {
                 double angle = position * frequencies[i];
                 int at = position * width + i;
-                cosineValues[at] = cosineValues[at + half] = (float)(scale * Math.Cos(angle));
-                sineValues[at] = sineValues[at + half] = (float)(scale * Math.Sin(angle));
+                halfCosines[position * half + i] = cosineValues[at] = cosineValues[at + half] = (float)(scale * Math.Cos(angle));
+                halfSines[position * half + i] = sineValues[at] = sineValues[at + half] = (float)(scale * Math.Sin(angle));
             }
         }
         using var scope = NewDisposeScope();
@@ -34,17 +38,25 @@ internal sealed class RotaryEmbedding : IDisposable
         sines = tensor(sineValues, [positions, width]).DetachFromDisposeScope();
     }
 
-    /// <summary>
-    /// Cosine and sine per position, shaped to broadcast over [rows, length, heads, width]. Positions are those of every token [rows · length], or null
-    /// for 0 … length - 1 in each row.
-    /// </summary>
-    public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long rows, long length)
+    /// <summary>Turns queries or keys [rows, length, heads, size] of this batch.</summary>
+    /// <param name="batch">Says where each token stands.</param>
+    /// <param name="positions">Its positions as a tensor; null when every row starts at 0.</param>
+    /// <param name="onHost">Whether <see cref="Rotation"/> computes it.</param>
+    public Func<Tensor, Tensor> Turn(TokenBatch batch, Tensor? positions, bool onHost)
     {
-        if (positions is null) return (cosines.narrow(0, 0, length).view(1, length, 1, width), sines.narrow(0, 0, length).view(1, length, 1, width));
-        return (cosines.index_select(0, positions).view(rows, length, 1, width), sines.index_select(0, positions).view(rows, length, 1, width));
+        if (onHost)
+        {
+            var turns = new HostTurns(halfCosines, halfSines, width / 2, batch.Positions, batch.Length);
+            return x => Rotation.Of(x, turns);
+        }
+        long rows = batch.Rows, length = batch.Length;
+        var at = positions is null
+            ? (cosines.narrow(0, 0, length).view(1, length, 1, width), sines.narrow(0, 0, length).view(1, length, 1, width))
+            : (cosines.index_select(0, positions).view(rows, length, 1, width), sines.index_select(0, positions).view(rows, length, 1, width));
+        return x => Rotate(x, at);
     }
 
-    public static Tensor Rotate(Tensor x, (Tensor Cosine, Tensor Sine) at)
+    private static Tensor Rotate(Tensor x, (Tensor Cosine, Tensor Sine) at)
     {
         long turning = at.Cosine.shape[^1], half = turning / 2, size = x.shape[^1];
         Tensor part = turning == size ? x : x.narrow(-1, 0, turning);

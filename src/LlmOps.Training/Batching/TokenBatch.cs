@@ -2,7 +2,7 @@ namespace LlmOps.Training.Batching;
 
 /// <summary>
 /// Rows of tokens of equal length, padded on the right, with the places whose next token is predicted. Causal attention keeps padding from reaching
-/// real tokens, so rows of one sequence need no mask; packed rows carry one that also separates their documents.
+/// real tokens, so rows of one sequence need no mask; packed rows need one that also separates their documents.
 /// </summary>
 public sealed class TokenBatch
 {
@@ -24,8 +24,11 @@ public sealed class TokenBatch
     /// <summary>Position of each token in its document [rows · length]; null when every row starts at 0.</summary>
     public long[]? Positions { get; private init; }
 
-    /// <summary>Additive attention mask [rows · length · length], 0 or -∞; null for plain causal attention.</summary>
-    public float[]? Mask { get; private init; }
+    /// <summary>First token in <see cref="Ids"/> and length of each document; tokens outside of them are padding.</summary>
+    public required IReadOnlyList<(int Start, int Length)> Documents { get; init; }
+
+    /// <summary>Whether rows hold several documents, which must not see each other.</summary>
+    public bool IsPacked => Positions is not null;
 
     /// <summary>Places in <see cref="Ids"/> whose next token is predicted.</summary>
     public required long[] ScoredAt { get; init; }
@@ -45,7 +48,7 @@ public sealed class TokenBatch
         int length = sequences.Max(s => s.Tokens.Length);
         int scored = sequences.Sum(s => s.Scored);
         var (at, labels, row) = (new long[scored], new long[scored], new long[scored]);
-        var batch = new TokenBatch(sequences.Count, length) { ScoredAt = at, Labels = labels, ScoredRow = row, Tokens = sequences.Sum(s => s.Tokens.Length) };
+        var batch = new TokenBatch(sequences.Count, length) { ScoredAt = at, Labels = labels, ScoredRow = row, Tokens = sequences.Sum(s => s.Tokens.Length), Documents = [.. sequences.Select((s, row) => (row * length, s.Tokens.Length))] };
         Array.Fill(batch.Ids, padId);
         int next = 0;
         for (int r = 0; r < sequences.Count; r++)
@@ -75,12 +78,11 @@ public sealed class TokenBatch
     {
         int scored = rows.Sum(row => row.Sum(s => s.Scored));
         var (at, labels, rowOf) = (new long[scored], new long[scored], new long[scored]);
-        var mask = new float[rows.Count * length * length];
-        Array.Fill(mask, float.NegativeInfinity);
+        var documents = new List<(int Start, int Length)>();
         var positions = new long[rows.Count * length];
         var batch = new TokenBatch(rows.Count, length)
         {
-            ScoredAt = at, Labels = labels, ScoredRow = rowOf, Mask = mask, Positions = positions, Tokens = rows.Sum(row => row.Sum(s => s.Tokens.Length)),
+            ScoredAt = at, Labels = labels, ScoredRow = rowOf, Positions = positions, Documents = documents, Tokens = rows.Sum(row => row.Sum(s => s.Tokens.Length)),
         };
         Array.Fill(batch.Ids, padId);
         int next = 0;
@@ -95,14 +97,26 @@ public sealed class TokenBatch
                     int place = r * length + start + i;
                     batch.Ids[place] = tokens[i];
                     positions[place] = i;
-                    mask.AsSpan(place * length + start, i + 1).Clear();
                     if (sequence.IsScored(i)) (at[next], labels[next], rowOf[next++]) = (place - 1, tokens[i], r);
                 }
+                documents.Add((r * length + start, tokens.Length));
                 start += tokens.Length;
             }
-            // Padding sees itself: a row of the mask that is -∞ throughout would make the softmax NaN.
-            for (int i = start; i < length; i++) mask[(r * length + i) * length + i] = 0;
         }
         return batch;
+    }
+
+    /// <summary>Additive attention mask [rows · length · length], 0 or -∞: each token sees its document up to itself, padding itself only.</summary>
+    internal float[] Mask()
+    {
+        var mask = new float[Rows * Length * Length];
+        Array.Fill(mask, float.NegativeInfinity);
+        // A row of the mask that is -∞ throughout would make the softmax NaN.
+        for (int place = 0; place < Ids.Length; place++) mask[place * Length + place % Length] = 0;
+        foreach (var (start, count) in Documents)
+        {
+            for (int i = 0; i < count; i++) mask.AsSpan((start + i) * Length + start % Length, i + 1).Clear();
+        }
+        return mask;
     }
 }
