@@ -75,7 +75,7 @@ internal static class SweepCommands
         {
             var sweep = await read.GetAsync(name, ct);
             foreach (var trial in sweep.Trials.Where(t => !quiet && t.State is not (TrialState.Planned or TrialState.Running) && said.Add(t.Number)))
-                AnsiConsole.MarkupLineInterpolated($"trial {trial.Number} of {sweep.Row.Runs}: {Parameters(sweep, trial)} → {(trial.Value is { } v ? $"{sweep.Metric.Name} {Number(v)}" : $"{trial.State}: {trial.Error}")}");
+                AnsiConsole.MarkupLineInterpolated($"trial {trial.Number} of {sweep.Row.Runs}: {Parameters(sweep, trial)} → {(trial.Value is { } v ? $"{sweep.Metric.Name} {Number(v)}" : $"{trial.State}: {trial.Error}")}{Began(trial)}");
             if (sweep.Row.State != SweepState.Running)
                 return sweep;
             await Task.Delay(250, ct);
@@ -146,7 +146,7 @@ internal static class SweepCommands
         table.AddColumns([.. sweep.Columns]).AddColumns(sweep.Metric.Name.EscapeMarkup(), "State");
         foreach (var t in sweep.Trials)
             table.AddRow([$"{t.Number}{(t == sweep.Best ? " best" : "")}", .. sweep.Trials.Any(x => x.Rung > 0) ? new[] { $"{t.Rung}" } : [], .. sweep.Columns.Select(c => $"{t.Parameters[c]}".EscapeMarkup()),
-                t.Value is { } v ? Number(v) : "–", $"{t.State}{(t.Error is null ? "" : $": {t.Error}")}".EscapeMarkup()]);
+                t.Value is { } v ? Number(v) : "–", $"{t.State}{(t.Error is null ? Began(t) : $": {t.Error}")}".EscapeMarkup()]);
         AnsiConsole.Write(table);
         foreach (var p in sweep.Importance)
             AnsiConsole.MarkupLineInterpolated($"{p.Name}: {(p.Correlation is { } r ? $"{(p.HasDirection ? "rank correlation" : "correlation ratio of ranks")} {r:0.00} over {p.Trials} trials, p = {p.Chance:0.000}{(p.IsClear ? "" : ": cannot tell it from chance")}" : $"nothing can be said from {p.Trials} trials")}");
@@ -156,6 +156,9 @@ internal static class SweepCommands
     }
 
     private static string Parameters(SweepDetail sweep, TrialRow trial) => string.Join(", ", sweep.Columns.Where(c => trial.Parameters[c] is not null).Select(c => $"{c} {trial.Parameters[c]}"));
+
+    /// <summary>Of a promoted trial, what of it had been done before.</summary>
+    private static string Began(TrialRow trial) => trial.ContinuesFromStep is { } step ? $" (went on from step {step} of trial {trial.PromotedFrom})" : trial is { State: TrialState.Succeeded, Error: { } why } ? $" ({why})" : "";
 
     private static string Number(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 }

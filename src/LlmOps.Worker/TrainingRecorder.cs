@@ -35,6 +35,8 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
             await Task.WhenAny(training, Task.Delay(1000, CancellationToken.None));
             await FlushAsync(job, run, watch, CancellationToken.None);
         }
+        // The training may end while the last news are written; what it said then, its last checkpoint above all, is still to be stored.
+        await FlushAsync(job, run, watch, CancellationToken.None);
         var report = await AwaitedAsync(job, run, training);
         job.Log($"{report.Steps} steps, {report.Tokens:N0} tokens in {report.Seconds:0.0} s ({report.TokensPerSecond:N0} tokens/s); final loss {report.FinalLoss:0.0000}; weights {report.WeightsSha256[..12]}."
             + (report.ResumedFromStep > 0 ? $" Resumed from step {report.ResumedFromStep}." : ""));
@@ -57,7 +59,16 @@ public sealed class TrainingRecorder(ArtifactStore artifacts, CheckpointFolders 
         if (parameters is null || parameters.ResumeFrom.Length == 0)
             return null;
         await using var db = await job.OpenDbAsync(ct);
-        return await checkpoints.FolderAsync(db, Guid.Parse(parameters.ResumeFrom), ct);
+        var id = Guid.Parse(parameters.ResumeFrom);
+        var trial = await (from j in db.Jobs join s in db.StageRuns on j.StageRunId equals (Guid?)s.Id join t in db.SweepTrials on (Guid?)s.PipelineRunId equals t.PipelineRunId
+                           where j.Id == job.JobId select (Guid?)t.Id).SingleOrDefaultAsync(ct);
+        if (trial is null || await checkpoints.FindFolderAsync(db, id, ct) is { } found)
+            return await checkpoints.FolderAsync(db, id, ct);
+        // Nobody chose this checkpoint: a trial whose lower rung was trained on another machine's disk is still worth its number.
+        var why = "Started anew: the checkpoint of the rung below does not lie on the worker's disk.";
+        job.Log(why, "warning");
+        await job.SaveAsync(db => db.SweepTrials.Where(t => t.Id == trial).ExecuteUpdateAsync(s => s.SetProperty(t => t.Error, why), ct), ct);
+        return null;
     }
 
     /// <summary>What is wrong with a training that failed is the run's verdict as much as how a finished one went.</summary>

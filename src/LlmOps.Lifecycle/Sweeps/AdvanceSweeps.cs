@@ -99,13 +99,14 @@ public sealed class AdvanceSweeps(IDbContextFactory<LlmOpsDb> dbs, AdvancePipeli
         if (done is null)
             return null;        // the first trial makes what all share; the others wait for it
         var parameters = TrialDocument.Parameters(pipeline, sweep.Stage, plan.Space, plan.Method == SweepMethods.Halving ? plan.Halving.Budget : null, next);
+        var start = await PromotedTrial.FindAsync(db, sweep, pipeline, next.PromotedFromId, ct);
         var trial = new SweepTrial
         {
-            SweepId = sweep.Id, Number = next.Number, Rung = next.Rung, PromotedFromId = next.PromotedFromId, ParametersJson = parameters.ToJsonString(), State = TrialState.Running, CreatedAt = now,
+            SweepId = sweep.Id, Number = next.Number, Rung = next.Rung, PromotedFromId = next.PromotedFromId, ParametersJson = parameters.ToJsonString(), State = TrialState.Running, Error = start.WhyAnew, CreatedAt = now,
         };
         db.SweepTrials.Add(trial);
         var name = TrialDocument.PipelineName(sweep.Name);
-        var yaml = TrialDocument.ToYaml(pipeline, name, $"Trial {next.Number} of the sweep {sweep.Name}.", sweep.Stage, metric, parameters);
+        var yaml = TrialDocument.ToYaml(pipeline, name, $"Trial {next.Number} of the sweep {sweep.Name}.", sweep.Stage, metric, PromotedTrial.With(parameters, start));
         var problems = new List<FieldProblem>();
         if (PipelineDocument.TryParse(yaml, problems) is null)
         {

@@ -11,9 +11,10 @@ namespace LlmOps.Lifecycle.Sweeps;
 public sealed record SweepRow(Guid Id, string Name, string Description, string Pipeline, string Stage, string Method, string Metric, bool Minimise, SweepState State, string CreatedBy,
     DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int Trials, int Over, long Runs, double? Best);
 
-/// <param name="Number">Of the pipeline run.</param>
+/// <param name="PipelineRun">Number of the pipeline run.</param>
+/// <param name="ContinuesFromStep">Of a promoted trial: the step of the rung below that it went on from; null when it began anew.</param>
 public sealed record TrialRow(Guid Id, int Number, int Rung, int? PromotedFrom, TrialState State, double? Value, string? Error, JsonObject Parameters, Guid? PipelineRunId, int? PipelineRun, Guid? RunId,
-    DateTimeOffset CreatedAt, DateTimeOffset? EndedAt);
+    DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? ContinuesFromStep = null);
 
 public sealed record SweepDetail(SweepRow Row, string? Error, SearchSpace Space, SweepMetric Metric, SweepPlan Plan, IReadOnlyList<TrialRow> Trials, TrialRow? Best, IReadOnlyList<ParameterImportance> Importance)
 {
@@ -46,8 +47,10 @@ public sealed class ReadSweeps(IDbContextFactory<LlmOpsDb> dbs)
         var runIds = sweep.Trials.Where(t => t.PipelineRunId is not null).Select(t => t.PipelineRunId!.Value).ToList();
         var numbers = await db.PipelineRuns.AsNoTracking().Where(r => runIds.Contains(r.Id)).Select(r => new { r.Id, r.Number }).ToDictionaryAsync(r => r.Id, r => r.Number, ct);
         var byId = sweep.Trials.ToDictionary(t => t.Id, t => t.Number);
+        var steps = await PromotedTrial.StepsAsync(db, sweep, ct);
         var trials = sweep.Trials.OrderBy(t => t.Number).Select(t => new TrialRow(t.Id, t.Number, t.Rung, t.PromotedFromId is { } from ? byId[from] : null, t.State, t.Value, t.Error,
-            (JsonObject)JsonNode.Parse(t.ParametersJson)!, t.PipelineRunId, t.PipelineRunId is { } run ? numbers[run] : null, t.RunId, t.CreatedAt, t.EndedAt)).ToList();
+            (JsonObject)JsonNode.Parse(t.ParametersJson)!, t.PipelineRunId, t.PipelineRunId is { } run ? numbers[run] : null, t.RunId, t.CreatedAt, t.EndedAt,
+            t.PipelineRunId is { } id && steps.TryGetValue(id, out var step) ? step : null)).ToList();
         var plan = sweep.Plan();
         var best = BestNumber([.. trials.Select(t => (t.Number, t.Rung, t.State, t.Value))], sweep.Minimise);
         // Trials of different rungs had different budgets: only the first rung, which has all points, is compared.

@@ -24,9 +24,9 @@ internal static class SettleTrials
             trial.EndedAt = run.EndedAt ?? now;
             (trial.State, trial.Value, trial.Error) = run.State switch
             {
-                PipelineState.Succeeded => await ValueAsync(db, trial, run, metric, sweep.Minimise, ct) switch
+                PipelineState.Succeeded => await ValueAsync(db, sweep, trial, run, metric, ct) switch
                 {
-                    ({ } value, _) => (TrialState.Succeeded, value, null),
+                    ({ } value, _) => (TrialState.Succeeded, value, trial.Error),
                     (null, var error) => (TrialState.Failed, (double?)null, error),
                 },
                 PipelineState.Cancelled => (TrialState.Stopped, null, "Its run was cancelled."),
@@ -63,19 +63,22 @@ internal static class SettleTrials
         db.Record(Actor.System, "end", "sweep", sweep.Name, now, after: new { sweep.State, trial = trial.Number });
     }
 
-    private static async Task<(double? Value, string? Error)> ValueAsync(LlmOpsDb db, SweepTrial trial, PipelineRun run, SweepMetric metric, bool minimise, CancellationToken ct)
+    private static async Task<(double? Value, string? Error)> ValueAsync(LlmOpsDb db, Sweep sweep, SweepTrial trial, PipelineRun run, SweepMetric metric, CancellationToken ct)
     {
-        var (value, known) = metric.MeasuredBy is null ? await CurveAsync(db, trial, metric, minimise, ct) : await EvaluationAsync(db, run, metric, ct);
+        var (value, known) = metric.MeasuredBy is null ? await CurveAsync(db, sweep, trial, metric, ct) : await EvaluationAsync(db, run, metric, ct);
         if (value is { } number && double.IsFinite(number))
             return (number, null);
         return (null, value is not null ? $"{metric.Name} is no number." : $"There is no {metric.Name}. {(known.Count == 0 ? "Nothing was measured." : $"Measured: {string.Join(", ", known)}.")}");
     }
 
-    private static async Task<(double? Value, List<string> Known)> CurveAsync(LlmOpsDb db, SweepTrial trial, SweepMetric metric, bool minimise, CancellationToken ct)
+    private static async Task<(double? Value, List<string> Known)> CurveAsync(LlmOpsDb db, Sweep sweep, SweepTrial trial, SweepMetric metric, CancellationToken ct)
     {
         var points = db.Metrics.AsNoTracking().Where(m => m.RunId == trial.RunId && m.Key == metric.Name && !m.IsNan);
         double? value = metric.Take == SweepMetric.Last ? await points.OrderByDescending(m => m.Step).Select(m => (double?)m.Value).FirstOrDefaultAsync(ct)
-            : minimise ? await points.MinAsync(m => (double?)m.Value, ct) : await points.MaxAsync(m => (double?)m.Value, ct);
+            : sweep.Minimise ? await points.MinAsync(m => (double?)m.Value, ct) : await points.MaxAsync(m => (double?)m.Value, ct);
+        // A training that went on from the rung below has one curve with it: no point is missing where nothing was left to do, and its best may lie there.
+        if (PromotedTrial.Continued(sweep, trial)?.Value is { } below)
+            value = value is not { } own || metric.Take == SweepMetric.Last ? value ?? below : sweep.Minimise ? Math.Min(own, below) : Math.Max(own, below);
         return (value, value is not null ? [] : await db.Metrics.AsNoTracking().Where(m => m.RunId == trial.RunId).Select(m => m.Key).Distinct().OrderBy(k => k).ToListAsync(ct));
     }
 

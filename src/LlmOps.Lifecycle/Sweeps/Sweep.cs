@@ -50,6 +50,7 @@ public sealed class SweepTrial
     public Guid? RunId { get; set; }
     public TrialState State { get; set; }
     public double? Value { get; set; }
+    /// <summary>Why it failed; of a promoted trial that succeeded, why it began anew instead of going on from the rung below.</summary>
     public string? Error { get; set; }
     public DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? EndedAt { get; set; }

@@ -41,6 +41,10 @@ public sealed class CheckpointFolders(string root)
             Directory.Delete(PathOf(run, step), recursive: true);
     }
 
+    /// <summary>The folder to go on from; null when it is no longer kept, or lies on another machine's disk.</summary>
+    public async Task<string?> FindFolderAsync(LlmOpsDb db, Guid checkpoint, CancellationToken ct) =>
+        await db.RunCheckpoints.AsNoTracking().SingleOrDefaultAsync(c => c.Id == checkpoint, ct) is { RemovedAt: null } row && Directory.Exists(PathOf(row.RunId, row.Step)) ? PathOf(row.RunId, row.Step) : null;
+
     /// <summary>The folder to go on from.</summary>
     public async Task<string> FolderAsync(LlmOpsDb db, Guid checkpoint, CancellationToken ct)
     {

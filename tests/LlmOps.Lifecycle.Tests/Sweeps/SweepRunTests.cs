@@ -158,6 +158,42 @@ public abstract class SweepRunTests(DatabaseProvider provider) : ProductTests(pr
         Assert.Equal((SweepState.Succeeded, 7, 3, 7L), (sweep.Row.State, sweep.Row.Trials, sweep.Best!.PromotedFrom is 6 ? 3 : 0, sweep.Row.Runs));
     }
 
+    private async Task<RunCheckpoint> CheckpointAsync(int trial, int step, bool removed = false)
+    {
+        var run = (await TrialsAsync())[trial - 1].RunId ?? throw new InvalidOperationException($"Trial {trial} has no curve.");
+        var checkpoint = new RunCheckpoint { RunId = run, Step = step, Digest = new string('a', 64), SizeBytes = 10, RemovedAt = removed ? Product.Clock.GetUtcNow() : null };
+        await Product.WriteAsync(db => db.RunCheckpoints.Add(checkpoint));
+        return checkpoint;
+    }
+
+    [Fact]
+    public async Task Halving_GoesOnFromTheLastCheckpointThatIsKept_AndSaysWhenThereIsNone()
+    {
+        await StartAsync(Product, SweepDocumentTests.Sweep("method: halving\nmax_trials: 4\nparallel: 4\ntake: best\nhalving: {min_budget: 10, eta: 2, rungs: 2}"));
+        await PrepareDataAsync();
+        await TrainAsync(1, 4.0);
+        await AfterAsync(1);
+        await TrainAsync(2, 1.0);
+        await AfterAsync(2);
+        await CheckpointAsync(2, 5);
+        var last = await CheckpointAsync(2, 8);
+        await CheckpointAsync(2, 10, removed: true);
+        await TrainAsync(3, 2.0);
+        await AfterAsync(3);
+        await CheckpointAsync(3, 10, removed: true);
+        await TrainAsync(4, 3.0);
+        await AfterAsync(4);
+        var (goesOn, anew) = (await (await DriverAsync(5)).ParametersAsync<PretrainParameters>("pretrain"), await (await DriverAsync(6)).ParametersAsync<PretrainParameters>("pretrain"));
+        Assert.Equal((20, last.Id.ToString(), 20, ""), (goesOn.MaxSteps, goesOn.ResumeFrom, anew.MaxSteps, anew.ResumeFrom));
+        // The curve of trial 5 begins where that of trial 2 ended: its best point is the one in trial 2. Trial 6 has only its own.
+        await TrainAsync(5, 1.5);
+        await TrainAsync(6, 2.5);
+        await AfterAsync(6);
+        var sweep = await Get<ReadSweeps>().GetAsync("rates");
+        Assert.Equal([(2, (int?)8, 1.0, (string?)null), (3, null, 2.5, "Started anew: trial 3 has left no checkpoint.")], sweep.Trials.Skip(4).Select(t => (t.PromotedFrom!.Value, t.ContinuesFromStep, t.Value!.Value, t.Error)));
+        Assert.DoesNotContain("resume_from", sweep.Best!.Parameters.ToJsonString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Trial_IsMeasuredByAnEvaluation_WhenTheSweepNamesOne()
     {

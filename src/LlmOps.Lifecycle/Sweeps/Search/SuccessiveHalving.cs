@@ -2,7 +2,7 @@ namespace LlmOps.Lifecycle.Sweeps.Search;
 
 /// <summary>
 /// Successive halving (Jamieson and Talwalkar 2016): many trials with a small budget, then the best 1/eta of them with eta times the budget, and so on.
-/// A promoted trial starts anew: its learning rate follows a schedule that ends at its own budget, which a shorter run has not followed.
+/// A promoted trial goes on from where its shorter run ended (<see cref="PromotedTrial"/>), so a rung costs only the steps that it adds.
 /// </summary>
 /// <param name="Budget">The parameter that says how long a trial trains.</param>
 /// <param name="MinBudget">Its value in the first rung.</param>

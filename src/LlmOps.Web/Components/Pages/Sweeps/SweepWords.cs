@@ -28,7 +28,7 @@ public static class SweepWords
     public static string Explain(string method) => method switch
     {
         SweepMethods.Grid => "Tries every combination once. For few parameters with few values.",
-        SweepMethods.Halving => "Starts many short trials, gives the best of them more steps, and so on. For trainings whose first steps say something about the last.",
+        SweepMethods.Halving => "Starts many short trials, lets the best of them go on with more steps, and so on. For trainings whose first steps say something about the last.",
         SweepMethods.Tpe => "Draws ten trials at random, then looks where good ones were denser than bad ones. For trials that are dear.",
         _ => "Draws each value evenly from its range. Hard to beat when little is known, and its trials can all run side by side.",
     };
