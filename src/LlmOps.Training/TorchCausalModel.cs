@@ -27,7 +27,7 @@ public sealed class TorchCausalModel : ICausalModel
     /// <param name="hfFolder">A Hugging Face model folder.</param>
     /// <param name="threads">Threads; 0 takes the number of processors, or what <see cref="TorchRuntime"/> was started with.</param>
     /// <exception cref="InvalidModelException">The folder is incomplete or contradicts itself.</exception>
-    /// <exception cref="UnsupportedModelException">The architecture is not Llama's.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture is none that can be trained.</exception>
     public static TorchCausalModel Load(string hfFolder, int threads = 0)
     {
         TorchRuntime.Start(threads == 0 && TorchRuntime.Threads > 0 ? TorchRuntime.Threads : threads);

@@ -90,9 +90,6 @@ public sealed record ModelConfig
     /// <summary>Whether a layer turns queries and keys.</summary>
     public bool HasRotary(int layer) => !Family.LearnedPositions && (RotaryLayers is null || RotaryLayers[layer]);
 
-    /// <summary>Whether this is the plain Llama network, without biases, windows, stretched rotations or another activation.</summary>
-    public bool IsPlainLlama => ModelType == "llama" && HiddenAct is "silu" or "swish" && !QueryKeyValueBias && !OutputBias && !MlpBias && RopeScaling is null && PartialRotaryFactor == 1;
-
     /// <summary>Reads <c>config.json</c> from a checkpoint folder.</summary>
     /// <exception cref="InvalidModelException">The file is missing, not JSON, or its sizes contradict each other.</exception>
     /// <exception cref="UnsupportedModelException">The architecture, rotary scaling, activation or another setting is one that this library does not compute.</exception>

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Sweeps;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Pipelines;
@@ -12,13 +13,19 @@ public sealed record PipelineRunRow(Guid Id, string Pipeline, int Number, Pipeli
 /// <param name="Search">Part of the name.</param>
 public sealed record PipelineRunFilter(string? Pipeline = null, PipelineState? State = null, string? Search = null);
 
+/// <summary>Who made a definition: somebody, or a sweep for its trials.</summary>
+public enum PipelineOrigin { Written, Sweep, Any }
+
 /// <summary>Definitions and their runs, as lists show them.</summary>
 public sealed class ReadPipelines(IDbContextFactory<LlmOpsDb> dbs)
 {
-    public async Task<Window<PipelineRow>> ListAsync(string? search, int skip, int take, CancellationToken ct = default)
+    /// <param name="origin">What sweeps made for their trials is found on their pages; a list of pipelines would consist of little else.</param>
+    public async Task<Window<PipelineRow>> ListAsync(string? search, int skip, int take, PipelineOrigin origin = PipelineOrigin.Written, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var definitions = db.PipelineDefinitions.AsNoTracking();
+        if (origin != PipelineOrigin.Any)
+            definitions = definitions.Where(d => db.Sweeps.Any(s => d.Name == TrialDocument.Prefix + s.Name) == (origin == PipelineOrigin.Sweep));
         if (!string.IsNullOrWhiteSpace(search))
         {
             var text = search.Trim().ToLowerInvariant();

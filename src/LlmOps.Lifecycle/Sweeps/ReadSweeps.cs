@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Sweeps.Search;
 using Microsoft.EntityFrameworkCore;
 
@@ -16,7 +17,9 @@ public sealed record SweepRow(Guid Id, string Name, string Description, string P
 public sealed record TrialRow(Guid Id, int Number, int Rung, int? PromotedFrom, TrialState State, double? Value, string? Error, JsonObject Parameters, Guid? PipelineRunId, int? PipelineRun, Guid? RunId,
     DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? ContinuesFromStep = null);
 
-public sealed record SweepDetail(SweepRow Row, string? Error, SearchSpace Space, SweepMetric Metric, SweepPlan Plan, IReadOnlyList<TrialRow> Trials, TrialRow? Best, IReadOnlyList<ParameterImportance> Importance)
+/// <param name="Given">The searched stage's parameters as every trial was given them, before its own.</param>
+public sealed record SweepDetail(SweepRow Row, string? Error, SearchSpace Space, SweepMetric Metric, SweepPlan Plan, IReadOnlyList<TrialRow> Trials, TrialRow? Best, IReadOnlyList<ParameterImportance> Importance,
+    JsonObject Given)
 {
     /// <summary>Names of what differs between trials, in the order of the space; halving's budget last.</summary>
     public IReadOnlyList<string> Columns => [.. Space.Dimensions.Select(d => d.Name), .. Plan.Method == SweepMethods.Halving ? new[] { Plan.Halving.Budget } : []];
@@ -56,7 +59,8 @@ public sealed class ReadSweeps(IDbContextFactory<LlmOpsDb> dbs)
         // Trials of different rungs had different budgets: only the first rung, which has all points, is compared.
         var compared = trials.Where(t => t is { Rung: 0, State: TrialState.Succeeded, Value: not null }).Select(t => (plan.Space.PointOf(t.Parameters)!, t.Value!.Value)).ToList();
         return new(Row(sweep, [.. trials.Select(t => (t.Number, t.Rung, t.State, t.Value))]), sweep.Error, plan.Space, sweep.MetricOf(), plan, trials,
-            trials.FirstOrDefault(t => t.Number == best), ParameterImportance.Of(plan.Space, compared, sweep.Seed));
+            trials.FirstOrDefault(t => t.Number == best), ParameterImportance.Of(plan.Space, compared, sweep.Seed),
+            PipelineDocument.TryParse(sweep.PipelineYaml, [])?.Stages.FirstOrDefault(s => s.Name == sweep.Stage)?.Parameters ?? []);
     }
 
     /// <summary>The best trial of the highest rung that has one: more budget makes a better number, so rungs are not compared. Of two alike the earlier.</summary>

@@ -29,17 +29,30 @@ public sealed partial record SweepDocument(string Name, string Description, stri
     public static string WithFixed(string yaml, string pipelineYaml)
     {
         var problems = new List<FieldProblem>();
-        if (YamlReader.Root(yaml, "one YAML mapping is expected.", problems) is { } root && new YamlReader(root, "", problems) is var reader && reader.Node("with") is { } node)
-        {
-            if (node is not YamlMappingNode map || map.Children.Values.Any(v => v is not YamlScalarNode))
-                problems.Add(new("with", "a mapping of parameters to single values is expected here."));
-            else
-                foreach (var (key, value) in map.Children)
-                    pipelineYaml = StageText.Set(pipelineYaml, reader.Text("stage") ?? "", key.ToString(), $"\"{value.ToString().Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
-        }
+        var changed = TryWithFixed(yaml, pipelineYaml, problems);
         Refuse(problems);
+        return changed;
+    }
+
+    /// <summary>The same; problems are added, and the text is then the pipeline's own.</summary>
+    public static string TryWithFixed(string yaml, string pipelineYaml, List<FieldProblem> problems)
+    {
+        if (YamlReader.Root(yaml, "one YAML mapping is expected.", problems) is not { } root)
+            return pipelineYaml;
+        var reader = new YamlReader(root, "", problems);
+        if (reader.Node("with") is not { } node)
+            return pipelineYaml;
+        if (node is not YamlMappingNode map || map.Children.Values.Any(v => v is not (YamlScalarNode or YamlSequenceNode)))
+        {
+            problems.Add(new("with", "a mapping of parameters to single values or lists is expected here."));
+            return pipelineYaml;
+        }
+        foreach (var (key, value) in map.Children)
+            pipelineYaml = StageText.Set(pipelineYaml, reader.Text("stage") ?? "", key.ToString(), value is YamlSequenceNode list ? $"[{string.Join(", ", list.Children.Select(Quoted))}]" : Quoted(value));
         return pipelineYaml;
     }
+
+    private static string Quoted(YamlNode value) => $"\"{value.ToString().Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)}\"";
 
     /// <summary>Parses and checks everything; the error lists every problem with its path in the document.</summary>
     /// <param name="pipeline">The pipeline of that name, with <see cref="WithFixed"/>.</param>

@@ -8,7 +8,9 @@ namespace LlmOps.Lifecycle.Sweeps;
 /// <summary>The pipeline that one trial runs: the sweep's pipeline up to what is measured, with the trial's parameters. Pure.</summary>
 public static class TrialDocument
 {
-    public static string PipelineName(string sweep) => $"sweep-{sweep}";
+    public const string Prefix = "sweep-";
+
+    public static string PipelineName(string sweep) => Prefix + sweep;
 
     /// <summary>Names of the stage and of everything that it needs, directly or not.</summary>
     public static HashSet<string> NeedsAll(PipelineDocument pipeline, string stage)

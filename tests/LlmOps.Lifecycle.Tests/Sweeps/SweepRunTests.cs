@@ -55,6 +55,8 @@ public abstract class SweepRunTests(DatabaseProvider provider) : ProductTests(pr
     {
         await StartAsync(Product, SweepDocumentTests.Sweep("method: grid\nparallel: 3", TwoRates));
         Assert.Equal([1], (await TrialsAsync()).Select(t => t.Number));
+        foreach (var (origin, names) in new (PipelineOrigin, string[])[] { (PipelineOrigin.Written, ["tuned"]), (PipelineOrigin.Sweep, ["sweep-rates"]), (PipelineOrigin.Any, ["sweep-rates", "tuned"]) })
+            Assert.Equal(names, (await Get<ReadPipelines>().ListAsync(null, 0, 10, origin)).Rows.Select(r => r.Name));
         await PrepareDataAsync();
         var trials = await TrialsAsync();
         Assert.Equal(["""{"learning_rate":0.001,"batch_size":8}""", """{"learning_rate":0.001,"batch_size":16}""", """{"learning_rate":0.002,"batch_size":8}"""], trials.Select(t => t.ParametersJson));

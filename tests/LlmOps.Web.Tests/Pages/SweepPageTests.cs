@@ -87,6 +87,61 @@ public sealed class SweepPageTests : OperationPages
         Assert.True(Button(Open<NewSweep>(Product.Victor, "/sweeps/-/new?pipeline=tuned"), "Start the sweep").HasAttribute("disabled"));
     }
 
+    private static AngleSharp.Dom.IElement Fixed(IRenderedComponent<NewSweep> page, string field) => page.FindAll(".sweep-fixed .parameter").Single(p => p.QuerySelector($"[id$='-{field}']") is not null);
+
+    [Fact]
+    public async Task Form_ChangesWhatIsTheSameInEveryTrial_AndSaysWhatIsWrongBesideItsField()
+    {
+        await PipelineAsync();
+        var page = Open<NewSweep>(Product.Alice, "/sweeps/-/new?pipeline=tuned");
+        page.WaitForElement(".sweep-fixed");
+        // What varies is not the same in every trial; nothing has been changed yet.
+        Assert.DoesNotContain(page.FindAll(".sweep-fixed [id]"), e => e.Id!.EndsWith("-learning_rate", StringComparison.Ordinal));
+        Assert.DoesNotContain("with:", page.Find(".sweep-answer pre").TextContent, StringComparison.Ordinal);
+        Assert.Equal("tiny-lm", Fixed(page, "model").QuerySelector("input")!.GetAttribute("value"));
+
+        Fixed(page, "epochs").QuerySelector("input")!.Change("0");
+        Assert.Equal("Epochs", Assert.Single(page.FindAll(".has-error")).QuerySelector("label")!.TextContent.Trim());
+        Assert.Contains("with.epochs", page.Find(".problems").TextContent, StringComparison.Ordinal);
+        Assert.True(Button(page, "Start the sweep").HasAttribute("disabled"));
+        Fixed(page, "epochs").QuerySelector("input")!.Change("20");
+        Assert.Empty(page.FindAll(".has-error, .field-error"));
+
+        var trials = page.FindAll("label.field").Single(l => l.TextContent.Trim().StartsWith("Most trials", StringComparison.Ordinal));
+        trials.QuerySelector("input")!.Change("0");
+        Assert.Equal("'0' is no whole number of 1 to 10000.", page.FindAll("label.field").Single(l => l.TextContent.Trim().StartsWith("Most trials", StringComparison.Ordinal)).QuerySelector(".field-error")!.TextContent);
+        page.FindAll("label.field").Single(l => l.TextContent.Trim().StartsWith("Most trials", StringComparison.Ordinal)).QuerySelector("input")!.Change("2");
+        page.Find("[aria-label='Highest learning_rate']").Change("50");
+        Assert.Contains("50 is outside", page.Find(".sweep-fields .field-error").TextContent, StringComparison.Ordinal);
+        page.Find("[aria-label='Highest learning_rate']").Change("0.01");
+
+        Assert.Contains("with: {epochs: 20}", page.Find(".sweep-answer pre").TextContent, StringComparison.Ordinal);
+        Button(page, "Start the sweep").Click();
+        page.WaitForAssertion(() => Assert.EndsWith("/sweeps/tuned-pretrain", Address, StringComparison.Ordinal));
+        var sweep = await Product.ReadAsync(db => db.Sweeps.SingleAsync());
+        Assert.Equal("20", PipelineDocument.Parse(sweep.PipelineYaml).Stages[2].Parameters["epochs"]!.ToString());
+        var next = Open<NewSweep>(Product.Alice, "/sweeps/-/new?from=tuned-pretrain");
+        next.WaitForElement(".sweep-fixed");
+        Assert.Contains("with: {epochs: 20}", next.Find(".sweep-answer pre").TextContent, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task PipelinesOfSweeps_AreListed_OnlyWhenTheyAreAskedFor()
+    {
+        await SweepAsync(1);
+        foreach (var (address, ofSweeps, written) in new[] { ("/pipelines", false, true), ("/pipelines?origin=sweep", true, false), ("/pipelines?origin=any", true, true) })
+        {
+            var page = Open<PipelineList>(Product.Alice, address);
+            page.WaitForElement("[data-row-link]");
+            var links = page.FindAll("[data-row-link]").Select(a => a.GetAttribute("href")).ToList();
+            Assert.Equal((ofSweeps, written), (links.Contains("/pipelines/sweep-rates"), links.Contains("/pipelines/tuned")));
+        }
+        var sweep = Open();
+        sweep.WaitForElement("[data-row-link]");
+        var run = await Product.ReadAsync(db => db.SweepTrials.Select(t => t.PipelineRunId).SingleAsync());
+        Assert.Contains(sweep.FindAll("a"), a => a.GetAttribute("href") == $"/pipeline-runs/{run}");
+    }
+
     [Fact]
     public async Task Form_BeginsWithTheSettingsOfAnotherSweep_AndMakesTheSameDocument()
     {

@@ -20,7 +20,8 @@ public static class PipelinesApi
     public static void MapPipelines(this IEndpointRouteBuilder v1)
     {
         var pipelines = v1.MapGroup("/pipelines").WithTags("Pipelines");
-        pipelines.MapGet("", ([AsParameters] ListParameters list, ReadPipelines read, CancellationToken ct) => read.ListAsync(list.Q, list.From, list.Most, ct)).WithSummary("Definitions with their newest run.");
+        pipelines.MapGet("", ([AsParameters] ListParameters list, PipelineOrigin? origin, ReadPipelines read, CancellationToken ct) =>
+            read.ListAsync(list.Q, list.From, list.Most, origin ?? PipelineOrigin.Written, ct)).WithSummary("Definitions with their newest run; without those that sweeps made for their trials, unless origin is sweep or any.");
         pipelines.MapGet("/{name}", (string name, ReadPipelines read, CancellationToken ct) => read.GetAsync(name, ct)).WithSummary("One definition with its YAML.");
         pipelines.MapPost("", (string? folder, HttpRequest request, ReadPipelines read, StartPipeline start, PipelineFolders folders, ClaimsPrincipal user, CancellationToken ct) =>
             DefineAsync(null, folder, request, read, start, folders, user, ct)).RequirePermission(Permission.RunPipelines).WithSummary("Defines a pipeline; the body is its YAML. A known name becomes its next revision.");

@@ -11,6 +11,9 @@ public sealed partial class FilterSelect
     [Parameter, EditorRequired] public string Query { get; set; } = "";
     [Parameter, EditorRequired] public IReadOnlyList<string> Options { get; set; } = [];
 
+    /// <summary>What no choice means.</summary>
+    [Parameter] public string Unset { get; set; } = "all";
+
     private string Chosen => QueryText.Read(Navigation.Uri, Query) ?? "";
 
     private void Choose(ChangeEventArgs e) => Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(Query, e.Value is string { Length: > 0 } value ? value : null), replace: true);

@@ -40,6 +40,8 @@ public static class MetricGroups
         "rewards/accuracies" => "Reward accuracy",
         "rewards/margins" => "Reward margin",
         "logps" => "Log-probabilities",
+        "reconstruction" => "Reconstruction error",
+        "kl" => "Divergence of the code, nats",
         _ => char.ToUpperInvariant(key[0]) + key[1..].Replace('_', ' '),
     };
 

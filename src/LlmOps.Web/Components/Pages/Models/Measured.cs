@@ -9,7 +9,7 @@ public static class Measured
 {
     public static double Scaled(double value, string unit) => unit switch { "bytes" => value / (1 << 20), _ => value };
 
-    public static string Unit(string unit) => unit switch { "bytes" => "MiB", _ => unit };
+    public static string Unit(string unit) => unit switch { "bytes" => "MiB", _ => MetricWords.Unit(unit) };
 
     public static string Text(double value, string unit) => Display.Number(Scaled(value, unit));
 
@@ -26,7 +26,7 @@ public static class Measured
         "decode" => "Decoding speed",
         "memory" => "Peak memory",
         "size" => "Size on disk",
-        _ => task.FullName,
+        _ => MetricWords.Label(task.FullName) ?? task.FullName,
     };
 
     /// <summary>One scale for all forms of a row, so that their bars can be compared by eye.</summary>

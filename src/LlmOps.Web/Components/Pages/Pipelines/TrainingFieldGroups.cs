@@ -21,7 +21,7 @@ public static class TrainingFieldGroups
         "dropout" or "neftune_alpha" or "label_smoothing" => Steps,
         "method" or "adapter" or "target_modules" => Adapter,
         _ when field.StartsWith("lora_", StringComparison.Ordinal) || field.StartsWith("adapter_", StringComparison.Ordinal) => Adapter,
-        "micro_batch" or "precision" or "device" or "packing" or "max_length" or "activation_checkpointing" or "logit_chunk" => Memory,
+        "micro_batch" or "precision" or "device" or "packing" or "max_length" or "recompute_activations" or "logit_chunk" => Memory,
         "checkpoint_every" or "keep_checkpoints" or "sample_every" or "resume_from" or "seed" => Keeping,
         _ => What,
     };

@@ -20,6 +20,9 @@ public sealed partial class NewSweep
     private IReadOnlyList<string> shared = [];
     private PipelineDocument? source;
     private SweepDocument? document;
+    private string sourceYaml = "";
+    /// <summary>What every trial is given where the pipeline says otherwise.</summary>
+    private Dictionary<string, string> changed = [];
     private string pipeline = "", stage = "", name = "", metric = "held_out_loss", take = SweepMetric.Last, measuredBy = "", variant = "", direction = "minimise";
     private string method = SweepMethods.Random, maxTrials = "12", parallel = "1", seed = "42", budget = "max_steps", minBudget = "20", eta = "3", rungs = "3";
 
@@ -56,13 +59,14 @@ public sealed partial class NewSweep
     private async Task ChoosePipelineAsync(string chosen)
     {
         pipeline = chosen;
-        source = PipelineDocument.TryParse((await Pipelines.GetAsync(chosen)).Yaml, []);
+        sourceYaml = (await Pipelines.GetAsync(chosen)).Yaml;
+        source = PipelineDocument.TryParse(sourceYaml, []);
         ChooseStage(Stages.Count > 0 ? Stages[0].Name : "");
     }
 
     private void ChooseStage(string chosen)
     {
-        (stage, measuredBy) = (chosen, "");
+        (stage, measuredBy, changed) = (chosen, "", []);
         name = $"{pipeline}-{stage}"[..Math.Min(50, pipeline.Length + stage.Length + 1)].Trim('-');
         if (Stages.FirstOrDefault(s => s.Name == chosen) is { } found)
         {
@@ -91,6 +95,8 @@ public sealed partial class NewSweep
             if (from.Space.Dimensions.FirstOrDefault(d => d.Name == draft.Field.Name) is { } dimension)
                 draft.Take(dimension);
         }
+        var written = StageForm.Values(Stages.Single(s => s.Name == stage).Parameters);
+        changed = StageForm.Values(from.Given).Where(v => written.GetValueOrDefault(v.Key) != v.Value).ToDictionary(v => v.Key, v => v.Value);
         (name, metric, take, measuredBy, variant) = (from.Row.Name + "-2", from.Metric.Name, from.Metric.Take, from.Metric.MeasuredBy ?? "", from.Metric.Variant ?? "");
         (direction, method, maxTrials, parallel, seed) = (from.Row.Minimise ? "minimise" : "maximise", from.Plan.Method, Text(from.Plan.MaxTrials), Text(from.Plan.Parallel), Text(from.Plan.Seed));
         (budget, minBudget, eta, rungs) = (from.Plan.Halving.Budget, Text(from.Plan.Halving.MinBudget), Text(from.Plan.Halving.Eta), Text(from.Plan.Halving.Rungs));
@@ -112,6 +118,14 @@ public sealed partial class NewSweep
         }
     }
 
+    /// <summary>Which way a metric is better is known where the metric is.</summary>
+    private void ChooseMetric(string chosen)
+    {
+        metric = chosen;
+        if (EvaluationTasks.All.FirstOrDefault(t => t.FullName == chosen) is { } task)
+            direction = task.HigherIsBetter ? "maximise" : "minimise";
+    }
+
     private void Set(Action change)
     {
         change();
@@ -121,8 +135,56 @@ public sealed partial class NewSweep
     private void Check()
     {
         problems.Clear();
-        document = source is null ? null : SweepDocument.TryParse(Yaml, source, problems);
-        shared = document is null ? [] : TrialDocument.Shared(source!, document.Stage, document.Metric);
+        document = null;
+        shared = [];
+        if (source is null)
+            return;
+        var found = new List<FieldProblem>();
+        var pipelineYaml = SweepDocument.TryWithFixed(Yaml, sourceYaml, problems);
+        var given = problems.Count > 0 ? source : PipelineDocument.TryParse(pipelineYaml, found);
+        // A parameter's place in the pipeline means nothing here: it was typed into this form.
+        var place = $"stages[{source.Stages.Index().FirstOrDefault(s => s.Item.Name == stage).Index}].with.";
+        problems.AddRange(found.Select(p => p.Path.StartsWith(place, StringComparison.Ordinal) ? new FieldProblem("with." + p.Path[place.Length..], p.Message) : p));
+        document = SweepDocument.TryParse(Yaml, given ?? source, problems);
+        if (problems.Count > 0)
+            document = null;
+        shared = document is null ? [] : TrialDocument.Shared(source, document.Stage, document.Metric);
+    }
+
+    /// <summary>What is wrong with one input, which the document knows by this path.</summary>
+    private string? ErrorOf(string path) => problems.Where(p => p.Path == path || p.Path.StartsWith(path + " ", StringComparison.Ordinal) || p.Path.StartsWith(path + ".", StringComparison.Ordinal)).Select(p => p.Message).FirstOrDefault();
+
+    private Dictionary<string, string> FixedErrors => Fixed.Select(f => (f.Name, Error: ErrorOf("with." + f.Name))).Where(f => f.Error is not null).ToDictionary(f => f.Name, f => f.Error!);
+
+    /// <summary>What is the same in every trial: all that is neither varied nor set by the rungs.</summary>
+    private IReadOnlyList<ParameterField> Fixed => Stages.FirstOrDefault(s => s.Name == stage) is not { } found ? []
+        : [.. StageForm.Fields(found.Kind).Where(f => f.Name != "resume_from" && !drafts.Any(d => d.IsOn && d.Field.Name == f.Name) && !(method == SweepMethods.Halving && f.Name == budget))];
+
+    private Dictionary<string, string> FixedValues
+    {
+        get
+        {
+            var values = Stages.FirstOrDefault(s => s.Name == stage) is { } found ? StageForm.Values(found.Parameters).ToDictionary(v => v.Key, v => v.Value) : [];
+            foreach (var (key, value) in changed)
+                values[key] = value;
+            return values;
+        }
+    }
+
+    /// <summary>An emptied field means what the pipeline says.</summary>
+    private void SetFixed(IReadOnlyDictionary<string, string> next)
+    {
+        var written = StageForm.Values(Stages.Single(s => s.Name == stage).Parameters);
+        changed = next.Where(v => written.GetValueOrDefault(v.Key) != v.Value).ToDictionary(v => v.Key, v => v.Value);
+        Check();
+    }
+
+    private string FixedYaml()
+    {
+        var known = Stages.FirstOrDefault(s => s.Name == stage) is { } found ? StageFields.Of(found.Kind) : [];
+        var kept = Fixed.Select(f => f.Name).ToHashSet();
+        return string.Join(", ", known.Where(f => changed.ContainsKey(f.Name) && kept.Contains(f.Name)).Select(f =>
+            $"{f.Name}: {(f.Type is FieldType.List or FieldType.Text ? StageForm.ToYaml(f, changed[f.Name]) ?? "\"\"" : DimensionDraft.Scalar(changed[f.Name]))}"));
     }
 
     private string Yaml
@@ -134,6 +196,8 @@ public sealed partial class NewSweep
             Line("name", name);
             Line("pipeline", pipeline);
             Line("stage", stage);
+            if (FixedYaml() is { Length: > 0 } given)
+                yaml.AppendLine("with: {" + given + "}");
             yaml.AppendLine("space:");
             foreach (var draft in drafts.Where(d => d.IsOn))
                 yaml.Append("  ").Append(draft.Field.Name).Append(": ").AppendLine(draft.ToYaml());
