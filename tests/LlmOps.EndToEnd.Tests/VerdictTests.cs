@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.EndToEnd.Tests;
 
-/// <summary>Trainings that learn by heart or run away are called so on their runs, in the real program.</summary>
+/// <summary>Trainings that learn by heart, run away or learn nothing are called so on their runs, in the real program.</summary>
 public sealed class VerdictTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -39,8 +39,16 @@ public sealed class VerdictTests
             with: { version: small-lm/1, instructions: small-instructions/1, method: full, learning_rate: 5, max_gradient_norm: 1000, optimizer: sgd, warmup_fraction: 0, schedule: constant, batch_size: 4, epochs: 20 }
         """;
 
+    private const string NoPreference = """
+        name: no-preference
+        stages:
+          - name: no-preference
+            kind: align
+            with: { version: small-lm/1, preferences: small-preferences/1, learning_rate: 0.00000001, batch_size: 4, max_steps: 8, held_out_examples: 8, evaluate_every: 4 }
+        """;
+
     [Fact]
-    public async Task OverfittingAndDivergence_AreNamed_WithTheStep()
+    public async Task OverfittingDivergenceAndAPreferenceThatIsNotLearnt_AreNamed_WithTheStep()
     {
         using var folder = new TemporaryFolder();
         string root = Path.Combine(folder.Path, "pipelines"), data = Path.Combine(folder.Path, "data");
@@ -51,6 +59,7 @@ public sealed class VerdictTests
         Assert.Equal(0, await RunAsync(root, "foundation", Foundation, data));
         Assert.Equal(0, await RunAsync(root, "by-heart", ByHeart, data));
         Assert.Equal(1, await RunAsync(root, "too-fast", TooFast, data));
+        Assert.Equal(0, await RunAsync(root, "no-preference", NoPreference, data));
 
         var options = new DbContextOptionsBuilder<LlmOpsDb>();
         DatabaseSetup.UseSqlite(options, $"Data Source={Path.Combine(data, "llmops.db")};Mode=ReadOnly;Pooling=False");
@@ -61,6 +70,8 @@ public sealed class VerdictTests
         Assert.Equal(RunState.Failed, runs["too-fast"].State);
         Assert.Contains(runs["too-fast"].Verdict, new[] { "diverged", "not-a-number" });
         Assert.Contains("Lower the learning rate", runs["too-fast"].VerdictText, StringComparison.Ordinal);
+        Assert.Equal((RunState.Succeeded, "stuck-at-ln2"), (runs["no-preference"].State, runs["no-preference"].Verdict));
+        Assert.Contains("the loss is ln 2, where a model is that knows no preference", runs["no-preference"].VerdictText, StringComparison.Ordinal);
     }
 
     private static async Task<int> RunAsync(string root, string name, string yaml, string data)
