@@ -52,6 +52,15 @@ public sealed class TrainingPageTests : RecordPages
     [InlineData("overfitting", "Overfitting")]
     [InlineData("stuck-at-ln2", "Stuck at ln 2")]
     [InlineData("still-improving", "Still improving")]
+    [InlineData("converged", "Converged")]
+    [InlineData("plateau", "Plateau")]
+    [InlineData("diverged", "Diverged")]
+    [InlineData("not-a-number", "Not a number")]
+    [InlineData("exploding-gradients", "Exploding gradients")]
+    [InlineData("nothing-labelled", "Nothing labelled")]
+    [InlineData("out-of-memory", "Out of memory")]
+    [InlineData("cannot-tell", "Cannot tell")]
+    [InlineData("failed", "Failed")]
     public async Task TheVerdict_StandsWithItsReason(string verdict, string word)
     {
         var (run, _) = await TrainingAsync();
