@@ -17,7 +17,7 @@ public enum LeakagePolicy
 public sealed record FoundExample(int Row, string Text);
 
 /// <summary>Something about the data that whoever trains on it should know.</summary>
-/// <param name="Name">What: <c>no-room</c>, <c>cut</c>, <c>same-once-cut</c>, <c>duplicate</c>, <c>prompt-in-held-out</c>, <c>role-order</c>, <c>leak-exact</c>, <c>leak-near</c>, <c>leak-contained</c>, <c>label-imbalance</c>.</param>
+/// <param name="Name">What: <c>no-room</c>, <c>cut</c>, <c>same-once-cut</c>, <c>duplicate</c>, <c>prompt-in-held-out</c>, <c>role-order</c>, <c>leak-exact</c>, <c>leak-near</c>, <c>leak-contained</c>, <c>contradiction</c>, <c>label-imbalance</c>.</param>
 /// <param name="Count">How many examples.</param>
 /// <param name="Sentence">The same for people.</param>
 /// <param name="First">The first of them.</param>

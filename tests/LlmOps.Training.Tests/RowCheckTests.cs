@@ -109,6 +109,19 @@ public sealed class RowCheckTests : IDisposable
         Assert.Equal((1, 7), (same.Count, same.First[0].Row));
     }
 
+    [Theory]
+    [InlineData("align", "3,6", 2)]
+    [InlineData("unpaired", "3,6,15", 4)]
+    public void JudgementsThatContradictEachOther_AreNamed(string training, string first, int count)
+    {
+        PreferenceExample third = TinyModel.Preferences[2];
+        PreferenceExample[] rows = [.. TinyModel.Preferences.Select((p, i) => i == 5 ? third with { Chosen = third.Rejected, Rejected = third.Chosen } : p)];
+
+        DataFinding found = Run(training, LeakagePolicy.Warn, rows, []).Data!.Findings.Single(f => f.Name == "contradiction");
+
+        Assert.Equal((count, first), (found.Count, string.Join(',', found.First.Select(e => e.Row))));
+    }
+
     [Fact]
     public void MarksOutOfBalance_AreAFinding()
     {

@@ -5,9 +5,15 @@ namespace LlmOps.Training.Batching;
 /// <summary>One row as it is looked at before the first step: what is asked (empty for a plain text) and each answer to it.</summary>
 internal sealed record CheckedRow(string Prompt, IReadOnlyList<string> Answers)
 {
-    public static CheckedRow Of(PreferenceExample pair) => new(pair.Prompt, [pair.Chosen, pair.Rejected]);
+    /// <summary>What the row says is good, and what a row would say that contradicts it; null for rows that judge nothing.</summary>
+    public (string Says, string Opposite)? Judgement { get; private init; }
 
-    public static CheckedRow Of(UnpairedExample row) => new(row.Prompt, [row.Completion]);
+    public static CheckedRow Of(PreferenceExample pair) => new(pair.Prompt, [pair.Chosen, pair.Rejected])
+    {
+        Judgement = ($"{pair.Prompt}\0{pair.Chosen}\0{pair.Rejected}", $"{pair.Prompt}\0{pair.Rejected}\0{pair.Chosen}"),
+    };
+
+    public static CheckedRow Of(UnpairedExample row) => new(row.Prompt, [row.Completion]) { Judgement = ($"{row.Prompt}\0{row.Completion}\0{row.Label}", $"{row.Prompt}\0{row.Completion}\0{!row.Label}") };
 
     public static CheckedRow Of(PromptCompletion row) => new(row.Prompt, [row.Completion]);
 
@@ -55,9 +61,21 @@ internal sealed class DataCheck
     public TrainingDataReport Report(IProgress<TrainingStep>? progress, params IEnumerable<DataFinding> more)
     {
         var report = new TrainingDataReport(rows.Count, heldOut.Count, Notes.Without.Count,
-            [.. FineTuningCheck.Run([.. rows.Select(r => r.Example)], Notes, heldOut.Select(r => r.Example)), .. more, .. leaks]);
+            [.. FineTuningCheck.Run([.. rows.Select(r => r.Example)], Notes, heldOut.Select(r => r.Example)), .. Contradictions(), .. more, .. leaks]);
         (progress as ITrainingWatch)?.Checked(report);
         return report;
+    }
+
+    private IEnumerable<DataFinding> Contradictions()
+    {
+        List<(int Index, CheckedRow Row)> judged = [.. rows.Index().Where(r => r.Item.Judgement is not null && !Notes.Without.Contains(r.Index))];
+        var said = judged.Select(r => FineTuningCheck.Digest(r.Row.Judgement!.Value.Says)).ToHashSet();
+        var found = new FineTuningCheck.Finding();
+        foreach (var (i, row) in judged)
+        {
+            if (said.Contains(FineTuningCheck.Digest(row.Judgement!.Value.Opposite))) found.Add(i, () => row.Example.AllText);
+        }
+        return found.As("contradiction", n => $"{n} rows contradict each other: the same answers to the same prompt are judged the other way round.");
     }
 
     private static void Refuse(IReadOnlyList<CheckedRow> rows, Func<CheckedRow, bool> bad, string reason)

@@ -51,9 +51,10 @@ internal static class FineTuningCheck
 
     private static string Are(int n) => n == 1 ? "example is" : "examples are";
 
-    private static UInt128 Digest(string text) => BitConverter.ToUInt128(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    public static UInt128 Digest(string text) => BitConverter.ToUInt128(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    private sealed class Finding
+    /// <summary>Rows that have something in common, of which the first are kept.</summary>
+    internal sealed class Finding
     {
         private readonly List<FoundExample> first = [];
         private int count;
