@@ -100,6 +100,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadModelRecords>();
         services.AddSingleton<ReadDeployments>();
         services.AddSingleton<ReadServing>();
+        services.AddSingleton<ReadServedVersions>();
         services.AddSingleton<ReadKnowledge>();
         services.AddSingleton<ReadTraces>();
         services.AddSingleton<ReadAudit>();

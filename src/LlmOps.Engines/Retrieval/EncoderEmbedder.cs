@@ -37,6 +37,9 @@ public sealed class EncoderEmbedder : ITextEmbedder, IDisposable
         throw new UnsupportedModelException("The encoder gives hidden states only; export it with pooling (EncoderExport.Pooling).");
     }
 
+    /// <summary>Number of tokens of a text that are read.</summary>
+    public int Count(string text) => Tokens(text).Length;
+
     /// <summary>The embedding of a text, <see cref="Dimension"/> values.</summary>
     public float[] Embed(string text) => Embed([text])[0];
 

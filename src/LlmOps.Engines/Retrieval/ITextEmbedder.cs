@@ -6,6 +6,9 @@ public interface ITextEmbedder
     /// <summary>Length of an embedding.</summary>
     int Dimension { get; }
 
+    /// <summary>Number of tokens of a text that are read.</summary>
+    int Count(string text);
+
     /// <summary>The embedding of a text.</summary>
     float[] Embed(string text);
 

@@ -56,6 +56,9 @@ public sealed class OpenIndex : IDisposable
         searcher = new IndexSearcher(reader) { Similarity = new BM25Similarity() };
     }
 
+    /// <summary>What the passages were embedded with; belongs to the index.</summary>
+    public ITextEmbedder Embedder => embedder;
+
     /// <summary>All passages.</summary>
     public IReadOnlyList<Chunk> Chunks => chunks;
 

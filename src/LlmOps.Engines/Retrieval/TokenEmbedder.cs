@@ -52,6 +52,9 @@ public sealed class TokenEmbedder : ITextEmbedder
         return new TokenEmbedder(tokenizer, embeddings, fitted.weights, FirstComponent(means, Dimension));
     }
 
+    /// <inheritdoc/>
+    public int Count(string text) => Tokens(text).Length;
+
     /// <summary>The embedding of a text, <see cref="Dimension"/> values of length 1; all zero for a text without tokens.</summary>
     public float[] Embed(string text)
     {

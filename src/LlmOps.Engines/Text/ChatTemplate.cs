@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using LlmOps.Engines.Checkpoints;
 using LlmOps.Engines.Text.Templates;
 
@@ -8,7 +9,7 @@ namespace LlmOps.Engines.Text;
 /// A model's <c>chat_template</c>: Jinja as transformers sets it up (<c>trim_blocks</c>, <c>lstrip_blocks</c>, loop controls, <c>generation</c> blocks, lists that
 /// cannot be changed). A template reaches nothing but the values given to it, and its work and output are limited. Safe for use on many threads.
 /// </summary>
-public sealed class ChatTemplate
+public sealed partial class ChatTemplate
 {
     private const int MaxLength = 512 << 10;
     private const string ConfigFile = "tokenizer_config.json";
@@ -31,6 +32,9 @@ public sealed class ChatTemplate
 
     /// <summary>The template as it was written.</summary>
     public string Text { get; }
+
+    /// <summary>Whether it tells the model which functions may be called: it reads the variable <c>tools</c>, or the model has a template of its own for them.</summary>
+    public bool ReadsTools => forTools is not null || ToolsVariable().IsMatch(Text);
 
     /// <summary>Reads the template of a model folder: <c>chat_template.jinja</c>, else <c>chat_template.json</c>, else <c>tokenizer_config.json</c>; null when there is none.</summary>
     /// <remarks>Of several named templates <c>default</c> is taken, and <c>tool_use</c> when tools are given.</remarks>
@@ -164,4 +168,7 @@ public sealed class ChatTemplate
         }
         return tokens;
     }
+
+    [GeneratedRegex(@"\btools\b")]
+    private static partial Regex ToolsVariable();
 }

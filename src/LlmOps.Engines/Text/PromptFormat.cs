@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace LlmOps.Engines.Text;
 
 /// <summary>
@@ -51,5 +53,43 @@ public sealed partial class PromptFormat
             return turns.Count == 1 ? Prompt(turns[0].Content) : throw new UnsupportedModelException("This model has no chat template: it continues one text and holds no conversation.");
         var rendered = template.Render(new ChatInput(turns) { AddGenerationPrompt = turns[^1].Role == "user", Now = now == default ? DateTimeOffset.UnixEpoch : now });
         return tokenizer.Encode(rendered);
+    }
+
+    /// <summary>Whether the model is told which functions it may call.</summary>
+    public bool TakesTools => template?.ReadsTools == true;
+
+    /// <summary>A conversation with all that the model's template reads, up to the place where the model answers.</summary>
+    /// <remarks>
+    /// A format that knows no system message gets it before the first thing that the user says, with an empty line between them: clients send one whatever the model is.
+    /// </remarks>
+    /// <exception cref="ArgumentException">There is no turn, a message has no text where one is needed, or the template refuses the conversation; the message is its own.</exception>
+    /// <exception cref="UnsupportedModelException">Tools were given to a model that is not told of them, or the model has no chat template and the conversation has several turns.</exception>
+    public int[] Chat(ChatInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        if (input.Tools is { ValueKind: JsonValueKind.Array } tools && tools.GetArrayLength() > 0 && !TakesTools)
+            throw new UnsupportedModelException("This model's chat template has no place for tools. Leave 'tools' out, or ask a model that was trained to call them.");
+        if (template is not null)
+            return tokenizer.Encode(template.Render(input));
+        var turns = WithoutSystem(input.Messages);
+        return turns is [.., { Role: "user" }] ? Chat(turns, input.Now) : throw new ArgumentException("The model answers what the user says: the last message has to be the user's.", nameof(input));
+    }
+
+    private static List<ChatTurn> WithoutSystem(JsonElement messages)
+    {
+        var (turns, system) = (new List<ChatTurn>(), "");
+        foreach (var message in messages.EnumerateArray())
+        {
+            var (role, content) = (message.GetProperty("role").GetString() ?? "", message.TryGetProperty("content", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString()! : "");
+            if (role == "system")
+            {
+                system += content + "\n\n";
+                continue;
+            }
+            turns.Add(new(role, role == "user" ? system + content : content));
+            if (role == "user")
+                system = "";
+        }
+        return turns;
     }
 }

@@ -3,13 +3,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Deployments;
 
-/// <summary>A revision that takes traffic, with all that serving it needs.</summary>
+/// <summary>A revision that takes traffic, with all that serving it needs. A version that is called by itself has the number 0, and its own name for the deployment's.</summary>
 /// <param name="Index">Knowledge base and number, "docs/3"; null for chat.</param>
 public sealed record ServingRevision(string Deployment, DeploymentKind Kind, bool Stopped, int Number, int TrafficPercent, string Model, int VersionNumber, string Variant, string VariantDigest,
     string? Index, string? IndexDigest)
 {
     public string Version => $"{Model}/{VersionNumber}";
-    public string Name => $"{Deployment}#{Number}";
+    public string Name => IsDirect ? Deployment : $"{Deployment}#{Number}";
+    public bool IsDirect => Number == 0;
 }
 
 /// <summary>What answers requests now.</summary>

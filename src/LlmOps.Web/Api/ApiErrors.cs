@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using LlmOps.Engines;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Web.Api.OpenAI;
 using LlmOps.Web.Security;
 using Microsoft.AspNetCore.Diagnostics;
 
@@ -18,6 +19,11 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
     {
         if (exception is OperationCanceledException && http.RequestAborted.IsCancellationRequested)
             return true;
+        if (exception is OpenAIException refusal)
+        {
+            await OpenAIErrors.WriteAsync(http, refusal.Status, refusal.Error, refusal.RetryAfterSeconds);
+            return true;
+        }
         var (code, message, status) = Translate(exception);
         if (code == ErrorCode.InternalError)
             log.LogError(exception, "{Method} {Path} failed, request id {RequestId}", http.Request.Method, http.Request.Path, RequestId(http));
@@ -39,6 +45,8 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
 
     public static Task WriteAsync(HttpContext http, ErrorCode code, string message, int? status = null)
     {
+        if (OpenAIErrors.Apply(http.Request.Path))
+            return OpenAIErrors.WriteAsync(http, code, message, status);
         http.Response.StatusCode = status ?? code.HttpStatus();
         return http.Response.WriteAsJsonAsync(new ApiError(code.WireName(), message, RequestId(http)), Json.Options, http.RequestAborted);
     }

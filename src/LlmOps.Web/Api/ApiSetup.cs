@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Web.Api.OpenAI;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace LlmOps.Web.Api;
@@ -9,7 +10,7 @@ public static class ApiSetup
     /// <summary>Gives a body to what the routing refuses by a status alone, and keeps the pages' own answer to it away from the API.</summary>
     public static void UseApiErrors(this WebApplication app) => app.Use(async (http, next) =>
     {
-        if (!http.Request.Path.StartsWithSegments("/api"))
+        if (!http.Request.Path.StartsWithSegments("/api") && !OpenAIErrors.Apply(http.Request.Path))
         {
             await next(http);
             return;

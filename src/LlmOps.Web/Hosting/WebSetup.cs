@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Web.Api;
+using LlmOps.Web.Api.OpenAI;
 using LlmOps.Web.Api.V1;
 using LlmOps.Web.Components;
 using LlmOps.Web.Components.Shared;
@@ -31,6 +32,7 @@ public static class WebSetup
             services.AddWorker(configuration);
         services.TryAddSingleton(PipelineFolders.From(configuration));
         services.AddServing();
+        services.AddOpenAI();
         services.AddInterface();
         services.AddPeopleAndTokens();
         services.AddDataProtection().SetApplicationName("LlmOps").PersistKeysToFileSystem(KeyFolder(configuration));
@@ -67,6 +69,7 @@ public static class WebSetup
         app.MapOpenApi();
         app.MapScalarApiReference("/docs/api", o => o.WithTitle("LlmOps API").DisableDefaultFonts().DisableTelemetry().DisableAgent());
         app.MapApiV1();
+        app.MapOpenAI();
     }
 
     private static void MapPages(this WebApplication app) => app.MapRazorComponents<App>()

@@ -30,17 +30,22 @@ public static class Permissions
         foreach (var permission in Enum.GetValues<Permission>())
             authorization.AddPolicy(Policy + permission, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor().May(permission)));
         authorization.AddPolicy(SignersPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor() is var actor && (actor.May(Permission.Approve) || (c.User.Identity?.AuthenticationType != TokenAuthentication.Scheme && MayChange(actor)))));
+        authorization.AddPolicy(ReadOrChatPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => c.User.ToActor() is var actor && (actor.May(Permission.Read) || actor.May(Permission.Chat))));
         authorization.AddPolicy(ChangesPolicy, p => p.RequireAuthenticatedUser().RequireAssertion(c => MayChange(c.User.ToActor())));
     }
 
     private static bool MayChange(Actor actor) => actor.Permissions.Any(p => p != Permission.Read);
 
+    private const string ReadOrChatPolicy = "may-read-or-chat";
     private const string ChangesPolicy = "may-change-something";
     private const string SignersPolicy = "may-sign";
 
     /// <summary>Checked before the body is read: somebody without the permission learns nothing about what the request would have done.</summary>
     public static T RequirePermission<T>(this T endpoints, Permission permission) where T : IEndpointConventionBuilder =>
         endpoints.RequireAuthorization(Policy + permission);
+
+    /// <summary>For what a token that only chats has to know.</summary>
+    public static T RequireReadOrChat<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(ReadOrChatPolicy);
 
     /// <summary>For what belongs to the actor alone: anybody but a mere reader.</summary>
     public static T RequireMoreThanRead<T>(this T endpoints) where T : IEndpointConventionBuilder => endpoints.RequireAuthorization(ChangesPolicy);

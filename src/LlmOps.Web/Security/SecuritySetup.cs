@@ -56,8 +56,7 @@ public static class SecuritySetup
         options.Events.OnRedirectToAccessDenied = context => ApiErrors.WriteForbiddenAsync(context.HttpContext);
     }
 
-    private static bool IsForPrograms(HttpRequest request) =>
-        request.Path.StartsWithSegments("/api") || request.Path.StartsWithSegments("/openapi");
+    private static bool IsForPrograms(HttpRequest request) => TokenAuthentication.IsForPrograms(request.Path);
 
     private static Task RedirectAsync(RedirectContext<CookieAuthenticationOptions> context)
     {

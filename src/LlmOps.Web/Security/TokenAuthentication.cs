@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Web.Api;
+using LlmOps.Web.Api.OpenAI;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
 
@@ -18,7 +19,10 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
 
     /// <summary>Tokens are for programs: pages take sessions only.</summary>
     public static bool Applies(HttpContext http) =>
-        http.Request.Headers.Authorization.Count > 0 && (http.Request.Path.StartsWithSegments("/api") || http.Request.Path.StartsWithSegments("/openapi"));
+        http.Request.Headers.Authorization.Count > 0 && IsForPrograms(http.Request.Path);
+
+    /// <summary>Addresses that answer programs in their own form, and never send them to a page.</summary>
+    public static bool IsForPrograms(PathString path) => path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || OpenAIErrors.Apply(path);
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {

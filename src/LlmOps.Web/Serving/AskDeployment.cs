@@ -30,12 +30,17 @@ public sealed class AskDeployment(ReadServing serving, ServedModels served, Inge
     public async Task<AskAnswer> AskAsync(string deployment, string question, int k, Actor actor, CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
+        return await AskAsync((await serving.GetAsync(deployment, DeploymentKind.Rag, ct)).ByTraffic(), question, k, actor, ct);
+    }
+
+    public async Task<AskAnswer> AskAsync(ServingRevision revision, string question, int k, Actor actor, CancellationToken ct = default)
+    {
+        actor.Require(Permission.Chat);
         question = question.Trim();
         if (question.Length is 0 or > LongestQuestion)
             throw LlmOpsException.Invalid($"A question has 1 to {LongestQuestion} characters.");
         if (k is < 1 or > MostChunks)
             throw LlmOpsException.Invalid($"'k' is between 1 and {MostChunks}.");
-        var revision = (await serving.GetAsync(deployment, DeploymentKind.Rag, ct)).ByTraffic();
         if (revision is not { IndexDigest: { } digest, Index: { } index })
             throw new LlmOpsException(ErrorCode.ResourceConflict, $"{revision.Name} has no index to search. Deploy it again with one.");
         var trace = new ServedTrace(revision, "ask", question, actor, time);
@@ -50,7 +55,7 @@ public sealed class AskDeployment(ReadServing serving, ServedModels served, Inge
             var extraction = trace.Begin("extract", "answer", question);
             answer = ExtractiveAnswer.From(question, hits);
             extraction.End(answer.Text, attributes: new { answer.Found, method = "extractive" });
-            return new(trace.TraceId, deployment, revision.Name, revision.Version, revision.Variant, index, answer.Text, answer.Found, Method,
+            return new(trace.TraceId, revision.Deployment, revision.Name, revision.Version, revision.Variant, index, answer.Text, answer.Found, Method,
                 [.. answer.Citations.Select(c => new AnswerCitation(c.Number, c.Chunk.Document, c.Chunk.Heading, c.Chunk.StartLine, c.Sentence))],
                 Numbered(hits), retrievalMs, trace.ElapsedMs);
         }

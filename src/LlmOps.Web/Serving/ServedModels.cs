@@ -41,17 +41,20 @@ public sealed class ServedModels : IDisposable
             MostBytes = (long)Between(configuration, "Serving:MemoryMb", HalfOfMemoryMb, 16, 1 << 24) << 20,
             Measure = model => model.Generator.MemoryBytes,
         };
+        Encoders = new(async (digest, ct) => EncoderEmbedder.Load(await artifacts.FolderAsync(digest, ct), settings)) { MostModels = Between(configuration, "Serving:Models", 3, 1, 100) };
         Indexes = new(async (digest, ct) => HybridIndex.Open(await artifacts.FolderAsync(digest, ct))) { MostModels = Between(configuration, "Serving:Indexes", 4, 1, 100) };
         changes.Changed += OnChanged;
     }
 
     public ModelResidency<ServedModel> Models { get; }
+    public ModelResidency<EncoderEmbedder> Encoders { get; }
     public ModelResidency<OpenIndex> Indexes { get; }
 
     public void Dispose()
     {
         changes.Changed -= OnChanged;
         Models.Dispose();
+        Encoders.Dispose();
         Indexes.Dispose();
     }
 
@@ -67,6 +70,7 @@ public sealed class ServedModels : IDisposable
         {
             var used = await serving.DigestsAsync();
             Models.Keep(used);
+            Encoders.Keep(used);
             Indexes.Keep(used);
         }
         catch (Exception e)

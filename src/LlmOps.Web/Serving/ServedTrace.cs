@@ -24,7 +24,7 @@ public sealed class ServedTrace(ServingRevision revision, string kind, string in
     public IReadOnlyCollection<Span> Finish(string? output, string? error, int? inputTokens = null, int? outputTokens = null, double? firstTokenMs = null, object? attributes = null) =>
         [new Span
         {
-            SpanId = rootId, TraceId = TraceId, Name = revision.Deployment, Kind = kind, DeploymentName = revision.Deployment, RevisionName = revision.Name, StartedAt = startedAt, DurationMs = ElapsedMs,
+            SpanId = rootId, TraceId = TraceId, Name = revision.Deployment, Kind = kind, DeploymentName = revision.IsDirect ? null : revision.Deployment, RevisionName = revision.Name, StartedAt = startedAt, DurationMs = ElapsedMs,
             InputTokens = inputTokens, OutputTokens = outputTokens, FirstTokenMs = firstTokenMs, Input = input, Output = output, Error = error, UserName = actor.Name,
             AttributesJson = Json.Write(attributes ?? new { revision.Version, revision.Variant }),
         }, .. children];

@@ -5,6 +5,7 @@ public static class ServingSetup
     public static void AddServing(this IServiceCollection services)
     {
         services.AddSingleton<ServedModels>();
+        services.AddSingleton<ServeGeneration>();
         services.AddSingleton<ChatWithDeployment>();
         services.AddSingleton<AskDeployment>();
         services.AddSingleton<SearchKnowledge>();
