@@ -85,7 +85,7 @@ public abstract class TrainingHandlerTests() : ProductTests(DatabaseProvider.Sql
         Assert.Equal((trained.Run.Id, trained.Run.Name, RunState.Succeeded), (version.RunId, version.Stage, trained.Run.State));
         Assert.NotEqual(source.ArtifactDigest, version.ArtifactDigest);
         Assert.True(File.Exists(Path.Combine(await Product.Artifacts.FolderAsync(version.ArtifactDigest), "model.safetensors")));
-        Assert.Equal(Enumerable.Range(1, steps), trained.Curve("loss").Select(m => m.Step));
+        Assert.Equal(Enumerable.Range(1, steps), trained.Curve("loss").Select(m => (int)m.Step));
         Assert.Equal(steps, trained.Report.GetProperty("steps").GetInt32());
         Assert.Equal(64, trained.Report.GetProperty("weights_sha256").GetString()!.Length);
     }
