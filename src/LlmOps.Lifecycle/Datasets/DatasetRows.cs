@@ -13,12 +13,16 @@ public sealed record BadRow(int Line, string Reason, string Text);
 /// <summary>A usable row as it is stored. Format names the shape that it came in, when it had to be mapped to the columns of its kind.</summary>
 public sealed record CheckedRow(int Line, string Headword, string Json, RowFormat? Format = null);
 
+/// <summary>One row of a file: usable, or set aside with the reason.</summary>
+public sealed record ReadRow(CheckedRow? Row, BadRow? Bad);
+
 /// <summary>Checks rows against the columns of their kind. Every refusal names the line and the reason.</summary>
 public static class DatasetRows
 {
     public const int LongestLine = 1_000_000;
     /// <summary>No character takes more in UTF-8.</summary>
     private const int MostBytes = 4 * LongestLine;
+    private static readonly UTF8Encoding Utf8 = new(false, throwOnInvalidBytes: true);
     private static readonly string TooLong = string.Create(CultureInfo.InvariantCulture, $"the row is longer than {LongestLine:N0} characters.");
 
     public static IReadOnlyList<string> Columns(DatasetKind kind) => kind switch
@@ -34,40 +38,38 @@ public static class DatasetRows
     /// <summary>The columns that hold text.</summary>
     public static IReadOnlyList<string> TextColumns(DatasetKind kind) => kind == DatasetKind.Unpaired ? ["prompt", "completion"] : Columns(kind);
 
-    /// <summary>Reads JSONL or Parquet, asynchronously: uploads from a browser cannot be read in any other way.</summary>
-    public static async Task<(List<CheckedRow> Rows, List<BadRow> Bad)> ReadAsync(Stream file, DatasetKind kind, CancellationToken ct)
+    /// <summary>
+    /// Reads JSONL or Parquet row by row; blank lines are passed over. Asynchronously: uploads from a browser cannot be read in any other way.
+    /// </summary>
+    public static async IAsyncEnumerable<ReadRow> StreamAsync(Stream file, DatasetKind kind, [EnumeratorCancellation] CancellationToken ct = default)
     {
         await using var source = await RowStream.OpenAsync(file, ct);
-        var rows = new List<CheckedRow>();
-        var bad = new List<BadRow>();
-        var utf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
         var line = 0;
         await foreach (var bytes in LinesAsync(source.Rows, ct))
         {
             line++;
-            string text;
-            if (bytes.Length > MostBytes)
-            {
-                bad.Add(new(line, TooLong, ""));
-                continue;
-            }
-            try
-            {
-                text = utf8.GetString(bytes.Span).Trim('\uFEFF', '\r');
-            }
-            catch (DecoderFallbackException)
-            {
-                bad.Add(new(line, "the bytes are not valid UTF-8. Save the file as UTF-8.", ""));
-                continue;
-            }
-            if (string.IsNullOrWhiteSpace(text))
-                continue;
-            if (Problem(text, line, kind, out var row) is { } reason)
-                bad.Add(new(line, reason, text.Length > 200 ? text[..200] + "…" : text));
-            else
-                rows.Add(row!);
+            if (Checked(bytes.Span, line, kind) is { } read)
+                yield return read;
         }
-        return (rows, bad);
+    }
+
+    /// <summary>Null for a blank line.</summary>
+    private static ReadRow? Checked(ReadOnlySpan<byte> bytes, int line, DatasetKind kind)
+    {
+        if (bytes.Length > MostBytes)
+            return new(null, new(line, TooLong, ""));
+        string text;
+        try
+        {
+            text = Utf8.GetString(bytes).Trim('\uFEFF', '\r');
+        }
+        catch (DecoderFallbackException)
+        {
+            return new(null, new(line, "the bytes are not valid UTF-8. Save the file as UTF-8.", ""));
+        }
+        if (string.IsNullOrWhiteSpace(text))
+            return null;
+        return Problem(text, line, kind, out var row) is { } reason ? new(null, new(line, reason, text.Length > 200 ? text[..200] + "…" : text)) : new(row, null);
     }
 
     /// <summary>

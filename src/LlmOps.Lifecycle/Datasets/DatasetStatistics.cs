@@ -1,4 +1,8 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using LlmOps.Engines.Text.Formats;
 
 namespace LlmOps.Lifecycle.Datasets;
 
@@ -11,28 +15,44 @@ public sealed record DatasetStatistics(IReadOnlyDictionary<string, ColumnLengths
     /// <summary>Marked answers by their mark; null for rows without marks.</summary>
     public IReadOnlyDictionary<string, int>? Labels { get; init; }
 
-    public static DatasetStatistics Of(IReadOnlyCollection<CheckedRow> rows, DatasetKind kind)
+    public static DatasetStatistics Of(IEnumerable<CheckedRow> rows, DatasetKind kind)
     {
-        var lengths = DatasetRows.TextColumns(kind).ToDictionary(c => c, _ => new List<int>());
-        var labels = new SortedDictionary<string, int>();
-        var kinds = new SortedDictionary<string, int>();
+        var count = new RowCount(kind);
         foreach (var row in rows)
-        {
-            using var document = JsonDocument.Parse(row.Json);
-            foreach (var (column, values) in lengths)
-                if (document.RootElement.TryGetProperty(column, out var text))
-                    values.Add(text.ValueKind == JsonValueKind.String ? text.GetString()!.Length : text.GetRawText().Length);
-            if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } name)
-                kinds[name] = kinds.GetValueOrDefault(name) + 1;
-            if (kind == DatasetKind.Unpaired)
-                labels[document.RootElement.GetProperty("label").GetRawText()] = labels.GetValueOrDefault(document.RootElement.GetProperty("label").GetRawText()) + 1;
-        }
-        return new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, rows.Select(r => r.Headword.ToLowerInvariant()).Distinct().Count())
-        {
-            Formats = rows.Where(r => r.Format is not null).GroupBy(r => r.Format!.Value).OrderBy(g => g.Key).ToDictionary(g => g.Key.ToString(), g => g.Count()) is { Count: > 0 } formats ? formats : null,
-            Labels = labels.Count > 0 ? labels : null,
-        };
+            count.Add(row);
+        return count.Statistics();
     }
+}
+
+/// <summary>Counts rows one after the other and keeps none of them: a length per column, and a digest of each headword.</summary>
+internal sealed class RowCount(DatasetKind kind)
+{
+    private readonly Dictionary<string, List<int>> lengths = DatasetRows.TextColumns(kind).ToDictionary(c => c, _ => new List<int>());
+    private readonly SortedDictionary<string, int> labels = [], kinds = [];
+    private readonly SortedDictionary<RowFormat, int> formats = [];
+    // Digests: without a headword of its own a row's is its whole text.
+    private readonly HashSet<UInt128> headwords = [];
+
+    public void Add(CheckedRow row)
+    {
+        using var document = JsonDocument.Parse(row.Json);
+        foreach (var (column, values) in lengths)
+            if (document.RootElement.TryGetProperty(column, out var text))
+                values.Add(text.ValueKind == JsonValueKind.String ? text.GetString()!.Length : text.GetRawText().Length);
+        if (document.RootElement.TryGetProperty("rejected_kind", out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } name)
+            kinds[name] = kinds.GetValueOrDefault(name) + 1;
+        if (kind == DatasetKind.Unpaired)
+            labels[document.RootElement.GetProperty("label").GetRawText()] = labels.GetValueOrDefault(document.RootElement.GetProperty("label").GetRawText()) + 1;
+        if (row.Format is { } format)
+            formats[format] = formats.GetValueOrDefault(format) + 1;
+        headwords.Add(BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(row.Headword.ToLowerInvariant()))));
+    }
+
+    public DatasetStatistics Statistics() => new(lengths.ToDictionary(l => l.Key, l => ColumnLengths.Of(l.Value)), kinds, headwords.Count)
+    {
+        Formats = formats.Count > 0 ? formats.ToDictionary(f => f.Key.ToString(), f => f.Value) : null,
+        Labels = labels.Count > 0 ? labels : null,
+    };
 }
 
 public sealed record ColumnLengths(int Min, double Mean, int Median, int P95, int Max)

@@ -19,6 +19,8 @@ public sealed class ImportDataset(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore
     public const string TrainFile = "train.jsonl";
     public const string HeldOutFile = "held-out.jsonl";
     public const string QuarantineFile = "quarantine.jsonl";
+    /// <summary>Bad rows that a refusal quotes.</summary>
+    private const int Named = 5;
 
     /// <summary>Import by upload: check, split, store, publish. Nothing is kept when it is refused.</summary>
     public async Task<DatasetVersion> ImportAsync(string name, DatasetKind kind, Stream rows, bool quarantine, string licence, string source, Actor actor, CancellationToken ct = default)
@@ -47,22 +49,53 @@ public sealed class ImportDataset(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore
     public async Task<PreparedDataset> PrepareAsync(string name, DatasetKind kind, Stream stream, bool quarantine, string licence, string source, Guid? jobId, string workFolder, CancellationToken ct)
     {
         name = ModelName.Parse(name);
-        var (rows, bad) = await DatasetRows.ReadAsync(stream, kind, ct);
-        if (bad.Count > 0 && !quarantine)
-            throw LlmOpsException.Invalid($"Import of {name} refused, nothing was stored: {bad.Count} of {rows.Count + bad.Count} rows cannot be used. " +
-                string.Join(" ", bad.Take(5).Select(b => $"Line {b.Line}: {b.Reason}")) + (bad.Count > 5 ? $" … and {bad.Count - 5} more." : "") + " Mend the rows, or import with bad rows quarantined.");
-        if (rows.Count == 0)
-            throw LlmOpsException.Invalid($"Import of {name} refused: there is no usable row{(bad.Count > 0 ? $"; the first problem is in line {bad[0].Line}: {bad[0].Reason}" : "")}.");
-        var folder = Directory.CreateDirectory(Path.Combine(workFolder, name)).FullName;
-        var train = rows.Where(r => !Split.IsHeldOut(r.Headword)).ToList();
-        var heldOut = rows.Where(r => Split.IsHeldOut(r.Headword)).ToList();
-        await File.WriteAllLinesAsync(Path.Combine(folder, TrainFile), train.Select(r => r.Json), new UTF8Encoding(false), ct);
-        await File.WriteAllLinesAsync(Path.Combine(folder, HeldOutFile), heldOut.Select(r => r.Json), new UTF8Encoding(false), ct);
-        if (bad.Count > 0)
-            await File.WriteAllLinesAsync(Path.Combine(folder, QuarantineFile), bad.Select(b => Json.Write(b)), ct);
+        var folder = Path.Combine(workFolder, name);
+        // What an attempt before this one left in the same folder is not of this one.
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(folder);
+        var count = new RowCount(kind);
+        var (train, heldOut, bad) = (0, 0, 0);
+        var first = new List<BadRow>();
+        await using (var trainRows = Writer(folder, TrainFile))
+        await using (var heldOutRows = Writer(folder, HeldOutFile))
+        {
+            StreamWriter? setAside = null;
+            try
+            {
+                await foreach (var read in DatasetRows.StreamAsync(stream, kind, ct))
+                {
+                    if (read.Row is { } row)
+                    {
+                        var held = Split.IsHeldOut(row.Headword);
+                        (train, heldOut) = held ? (train, heldOut + 1) : (train + 1, heldOut);
+                        await (held ? heldOutRows : trainRows).WriteLineAsync(row.Json.AsMemory(), ct);
+                        count.Add(row);
+                        continue;
+                    }
+                    bad++;
+                    if (first.Count < Named)
+                        first.Add(read.Bad!);
+                    if (quarantine)
+                        await (setAside ??= Writer(folder, QuarantineFile)).WriteLineAsync(Json.Write(read.Bad).AsMemory(), ct);
+                }
+            }
+            finally
+            {
+                if (setAside is not null)
+                    await setAside.DisposeAsync();
+            }
+        }
+        if (bad > 0 && !quarantine)
+            throw LlmOpsException.Invalid($"Import of {name} refused, nothing was stored: {bad} of {train + heldOut + bad} rows cannot be used. " +
+                string.Join(" ", first.Select(b => $"Line {b.Line}: {b.Reason}")) + (bad > Named ? $" … and {bad - Named} more." : "") + " Mend the rows, or import with bad rows quarantined.");
+        if (train + heldOut == 0)
+            throw LlmOpsException.Invalid($"Import of {name} refused: there is no usable row{(bad > 0 ? $"; the first problem is in line {first[0].Line}: {first[0].Reason}" : "")}.");
         var artifact = await artifacts.PutFolderAsync(folder, ct);
-        return new(name, kind, artifact, train.Count, heldOut.Count, bad.Count, DatasetStatistics.Of(rows, kind), licence, source, jobId);
+        return new(name, kind, artifact, train, heldOut, bad, count.Statistics(), licence, source, jobId);
     }
+
+    private static StreamWriter Writer(string folder, string file) => new(Path.Combine(folder, file), append: false, new UTF8Encoding(false), 1 << 16);
 
     public static async Task<DatasetVersion> PublishAsync(LlmOpsDb db, PreparedDataset prepared, Actor actor, DateTimeOffset now, CancellationToken ct)
     {

@@ -230,6 +230,49 @@ public abstract class ImportTests(DatabaseProvider provider) : ProductTests(prov
         Assert.Empty((await Get<ReadRows>().PageAsync(version.Id, "train", 1000, 3)).Rows);
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => Get<ReadRows>().PageAsync(version.Id, "../train", 0, 1));
     }
+
+    /// <summary>Notes how much of the rows is on disk already each time more of the file is asked for.</summary>
+    private sealed class WatchedFile(byte[] bytes, string written) : MemoryStream(bytes)
+    {
+        public long WrittenBeforeTheEnd { get; private set; }
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (Position < Length)
+                WrittenBeforeTheEnd = File.Exists(written) ? new FileInfo(written).Length : 0;
+            return base.ReadAsync(buffer, cancellationToken);
+        }
+    }
+
+    [Fact]
+    public async Task Rows_AreWrittenWhileTheFileIsRead_AndCountedAsIfAllWereThere()
+    {
+        const int Count = 20_000;
+        // Headwords word0 … word9999 twice each, in two spellings; every hundredth row is bad.
+        var rows = Encoding.UTF8.GetBytes(string.Join('\n', Enumerable.Range(0, Count).Select(i =>
+            i % 100 == 7 ? "{}" : Good.Replace("cat", $"{(i < Count / 2 ? "word" : "WORD")}{i % (Count / 2)}", StringComparison.Ordinal))));
+        var work = Directory.CreateTempSubdirectory("llmops-import-test-").FullName;
+        try
+        {
+            var train = Path.Combine(work, "pairs", ImportDataset.TrainFile);
+            using var file = new WatchedFile(rows, train);
+            var prepared = await Get<ImportDataset>().PrepareAsync("pairs", DatasetKind.Preference, file, quarantine: true, "MIT", "a test", null, work, TestContext.Current.CancellationToken);
+            Assert.InRange(file.WrittenBeforeTheEnd, new FileInfo(train).Length * 0.8, new FileInfo(train).Length);
+            Assert.Equal((Count - 200, 200, 9_900), (prepared.TrainRows + prepared.HeldOutRows, prepared.QuarantinedRows, prepared.Statistics.Headwords));
+            Assert.InRange(prepared.HeldOutRows, 0.09 * Count, 0.115 * Count);
+            Assert.Equal((prepared.TrainRows, prepared.HeldOutRows, 200),
+                (File.ReadLines(train).Count(), File.ReadLines(Path.Combine(work, "pairs", ImportDataset.HeldOutFile)).Count(), File.ReadLines(Path.Combine(work, "pairs", ImportDataset.QuarantineFile)).Count()));
+            // The same again in the same folder, without the bad rows: nothing is left of the attempt before.
+            using var good = new MemoryStream(Encoding.UTF8.GetBytes(Good));
+            await Get<ImportDataset>().PrepareAsync("pairs", DatasetKind.Preference, good, quarantine: false, "MIT", "a test", null, work, TestContext.Current.CancellationToken);
+            Assert.False(File.Exists(Path.Combine(work, "pairs", ImportDataset.QuarantineFile)));
+        }
+        finally
+        {
+            Directory.Delete(work, recursive: true);
+        }
+    }
+
 }
 
 public sealed class ImportsOnSqlite() : ImportTests(DatabaseProvider.Sqlite);

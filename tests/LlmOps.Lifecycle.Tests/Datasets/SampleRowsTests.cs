@@ -11,7 +11,13 @@ public sealed class SampleRowsTests
     private static async Task<(List<CheckedRow> Rows, List<BadRow> Bad)> ReadAsync(DatasetKind kind, params string[] lines)
     {
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', lines)));
-        return await DatasetRows.ReadAsync(stream, kind, TestContext.Current.CancellationToken);
+        var (rows, bad) = (new List<CheckedRow>(), new List<BadRow>());
+        await foreach (var read in DatasetRows.StreamAsync(stream, kind, TestContext.Current.CancellationToken))
+        {
+            if (read.Row is { } row) rows.Add(row);
+            else bad.Add(read.Bad!);
+        }
+        return (rows, bad);
     }
 
     [Fact]

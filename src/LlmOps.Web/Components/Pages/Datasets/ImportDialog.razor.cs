@@ -80,7 +80,12 @@ public sealed partial class ImportDialog
     private async Task<(int Usable, IReadOnlyList<BadRow> Unusable)> CheckAsync(FileStream rows)
     {
         rows.Position = 0;
-        var (usable, unusable) = await DatasetRows.ReadAsync(rows, kind, CancellationToken.None);
-        return (usable.Count, unusable);
+        var (usable, unusable) = (0, new List<BadRow>());
+        await foreach (var read in DatasetRows.StreamAsync(rows, kind))
+        {
+            if (read.Bad is { } bad) unusable.Add(bad);
+            else usable++;
+        }
+        return (usable, unusable);
     }
 }
