@@ -59,6 +59,17 @@ public abstract class PlanTrainingTests(DatabaseProvider provider) : ProductTest
     }
 
     [Fact]
+    public async Task AnAlignmentWithAnAdapter_IsCountedAsOne()
+    {
+        await ArrangeAsync();
+        var all = (await Get<PlanTraining>().PlanAsync(Align(), "align")).Estimate!;
+        var adapter = (await Get<PlanTraining>().PlanAsync(Align(more: "      method: lora\n      lora_rank: 4\n"), "align")).Estimate!;
+        Assert.Equal(all.Parameters, all.TrainedParameters);
+        // Rank × (inputs + outputs) of q, k, v, o, gate, up and down, in two layers.
+        Assert.Equal(2 * 4 * (2 * (64 + 64) + 2 * (64 + 32) + 3 * (64 + 160)), adapter.TrainedParameters);
+    }
+
+    [Fact]
     public async Task TimeIsSaid_WhenSuchATrainingWasMeasuredHere_AndOnlyThen()
     {
         var (version, _) = await ArrangeAsync();
