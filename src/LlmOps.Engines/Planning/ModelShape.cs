@@ -31,6 +31,8 @@ public sealed record ModelShape
     public long ExtraWeights { get; init; }
     /// <summary>A gated MLP has three matrices, a plain one two.</summary>
     public bool GatedMlp { get; init; } = true;
+    /// <summary>Whether the scores over the vocabulary pass a soft cap (Gemma 2).</summary>
+    public bool CappedScores { get; init; }
 
     /// <summary>Width of all queries of a position.</summary>
     public long QueryWidth => (long)Heads * HeadDim;
@@ -65,7 +67,7 @@ public sealed record ModelShape
         {
             Name = name, Layers = config.NumHiddenLayers, HiddenSize = config.HiddenSize, Heads = config.NumAttentionHeads, KeyValueHeads = config.NumKeyValueHeads,
             HeadDim = config.HeadDim, IntermediateSize = config.IntermediateSize, VocabSize = config.VocabSize, MaxContext = config.MaxPositionEmbeddings,
-            TiedEmbeddings = config.TieWordEmbeddings, GatedMlp = config.Family.GatedMlp,
+            TiedEmbeddings = config.TieWordEmbeddings, GatedMlp = config.Family.GatedMlp, CappedScores = config.FinalLogitSoftcapping is not null,
         };
         return shape with { ExtraWeights = config.ParameterCount - shape.Parameters };
     }

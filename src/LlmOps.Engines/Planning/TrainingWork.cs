@@ -25,6 +25,16 @@ public sealed record TrainingWork
     public int MaxSteps { get; init; }
     /// <summary>Rank of a low-rank adapter on every linear layer; 0 trains all weights.</summary>
     public int AdapterRank { get; init; }
+    /// <summary>Whether the adapter has lengths of its own beside its direction (DoRA).</summary>
+    public bool Dora { get; init; }
+    /// <summary>Tokens that a row of several examples may have, when a batch counts examples and they are packed into rows; 0 when each has a row to itself.</summary>
+    public int PackedLength { get; init; }
+    /// <summary>Whether factors and results of products with weights are rounded to 16 bits.</summary>
+    public bool HalfProducts { get; init; }
+    /// <summary>Whether only each layer's input is kept for the backward pass.</summary>
+    public bool Recompute { get; init; }
+    /// <summary>Whether the target is spread over the vocabulary (label smoothing): the scores are then computed whole.</summary>
+    public bool Smoothed { get; init; }
     /// <summary>Update rule by its name in a pipeline: adamw, adam, sgd, rmsprop, adafactor or lion.</summary>
     public string Optimizer { get; init; } = "adamw";
     /// <summary>Whether sgd or rmsprop keep a momentum.</summary>
@@ -38,7 +48,7 @@ public sealed record TrainingWork
         foreach (var (name, value, least) in new (string, double, double)[]
         {
             ("examples", Examples, 1), ("tokens of an example", TokensPerExample, 1), ("the longest sequence", LongestSequence, 2), ("sequences of an example", SequencesPerExample, 1),
-            ("the row's length", RowLength, 0), ("the batch", BatchSize, 1), ("the micro-batch", MicroBatch, 0), ("epochs", Epochs, 1), ("the limit of steps", MaxSteps, 0), ("the adapter's rank", AdapterRank, 0),
+            ("the row's length", RowLength, 0), ("the packed row's length", PackedLength, 0), ("the batch", BatchSize, 1), ("the micro-batch", MicroBatch, 0), ("epochs", Epochs, 1), ("the limit of steps", MaxSteps, 0), ("the adapter's rank", AdapterRank, 0),
         })
         {
             if (!(value >= least) || value > 1e12)

@@ -92,7 +92,8 @@ public sealed class PlanTraining(IDbContextFactory<LlmOpsDb> dbs, ReadVersion ve
                 Examples = counts is null ? p.BatchSize : data!.TrainRows, TokensPerExample = counts?.Mean ?? limit, LongestSequence = Math.Max(2, Math.Min(counts?.Longest ?? limit, limit)),
                 ScoredShare = counts?.ScoredShare ?? 1, SequencesPerExample = counts?.Sequences ?? 1,
                 RowLength = p is PretrainParameters ? limit : 0, BatchSize = p.BatchSize, MicroBatch = p.MicroBatch, Epochs = p.Epochs, MaxSteps = p.MaxSteps, AdapterRank = adapter,
-                Optimizer = p.Optimizer, Momentum = p.Momentum > 0, Average = p.EmaDecay > 0,
+                Optimizer = p.Optimizer, Momentum = p.Momentum > 0, Average = p.EmaDecay > 0, HalfProducts = p.Precision == "bfloat16", Recompute = p.RecomputeActivations,
+                Dora = p is FineTuneParameters { Dora: true }, Smoothed = p is FineTuneParameters { LabelSmoothing: > 0 }, PackedLength = p is FineTuneParameters { Packing: "bfd" } ? limit : 0,
             });
         }
         catch (ArgumentException e)

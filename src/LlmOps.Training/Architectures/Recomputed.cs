@@ -26,8 +26,10 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
         var (x, layer) = ((Tensor)vars[0], (Func<Tensor, Tensor>)vars[1]);
         ctx.save_for_backward([x]);
         ctx.save_data("layer", layer);
+        // What lies between the layer's operations would otherwise live as long as the caller's scope: longer than without recomputation.
+        using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        return layer(x);
+        return layer(x).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -35,9 +37,10 @@ internal sealed class Recomputed : autograd.SingleTensorFunction<Recomputed>
     {
         Tensor x = ctx.get_saved_variables()[0];
         var layer = (Func<Tensor, Tensor>)ctx.get_data("layer");
+        using var scope = NewDisposeScope();
         using var gradient = enable_grad();
         Tensor input = x.detach().requires_grad_();
         autograd.backward([layer(input)], [grad_output]);
-        return [input.grad!, null!];
+        return [input.grad!.MoveToOuterDisposeScope(), null!];
     }
 }
