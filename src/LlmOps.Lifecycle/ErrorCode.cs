@@ -14,6 +14,10 @@ public enum ErrorCode
     ResourceExhausted,
     TemporarilyUnavailable,
     InternalError,
+    /// <summary>The address is none of this server. Clients of the MLflow API try another one only after this.</summary>
+    EndpointNotFound,
+    /// <summary>The address is known and does nothing here.</summary>
+    NotImplemented,
 }
 
 public static class ErrorCodes
@@ -24,10 +28,11 @@ public static class ErrorCodes
         ErrorCode.BadRequest or ErrorCode.InvalidParameterValue or ErrorCode.ResourceAlreadyExists => 400,
         ErrorCode.Unauthenticated => 401,
         ErrorCode.PermissionDenied => 403,
-        ErrorCode.ResourceDoesNotExist => 404,
+        ErrorCode.ResourceDoesNotExist or ErrorCode.EndpointNotFound => 404,
         ErrorCode.ResourceConflict => 409,
         ErrorCode.RequestLimitExceeded => 413,
         ErrorCode.ResourceExhausted => 507,
+        ErrorCode.NotImplemented => 501,
         ErrorCode.TemporarilyUnavailable => 503,
         _ => 500,
     };

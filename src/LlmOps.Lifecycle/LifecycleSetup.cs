@@ -20,6 +20,7 @@ using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Tracking.Search;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -127,6 +128,27 @@ public static class LifecycleSetup
         services.AddSingleton<AdvanceSweeps>();
         services.AddSingleton<StopSweep>();
         services.AddSingleton<ReadSweeps>();
+
+        services.AddSingleton<WriteGroups>();
+        services.AddSingleton<CreateExperiment>();
+        services.AddSingleton<ChangeExperiment>();
+        services.AddSingleton<ReadExperiments>();
+        services.AddSingleton<StartRun>();
+        services.AddSingleton<ChangeRun>();
+        services.AddSingleton<LogInputs>();
+        services.AddSingleton<LogModel>();
+        services.AddSingleton<LoggedFiles>();
+        services.AddSingleton<LogModelHistory>();
+        services.AddSingleton<ReadLoggedModels>();
+        services.AddSingleton<ReadLoggedRuns>();
+        services.AddSingleton<ReadMetricHistory>();
+        services.AddSingleton<SearchRuns>();
+        services.AddSingleton<RegisterModel>();
+        services.AddSingleton<ChangeModel>();
+        services.AddSingleton<RegisterVersion>();
+        services.AddSingleton<ChangeVersion>();
+        services.AddSingleton<PointAlias>();
+        services.AddSingleton<ReadRegistry>();
 
         services.AddScheduling(configuration);
         return services;

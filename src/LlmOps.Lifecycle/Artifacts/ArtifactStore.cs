@@ -43,8 +43,13 @@ public sealed class ArtifactStore
         }
         if (files.Count == 0)
             throw new InvalidOperationException($"Nothing to store: {Path.GetFileName(folder)} holds no file.");
-        files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
-        var manifest = new ArtifactManifest(files);
+        return await PutManifestAsync(files, ct);
+    }
+
+    /// <summary>An artifact of files that are in the store already.</summary>
+    public async Task<StoredArtifact> PutManifestAsync(IEnumerable<ArtifactFile> files, CancellationToken ct = default)
+    {
+        var manifest = new ArtifactManifest([.. files.OrderBy(f => f.Path, StringComparer.Ordinal)]);
         using var json = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(Json.Write(manifest)));
         var (manifestDigest, _) = await PutAsync(json, ct);
         return new StoredArtifact(manifestDigest, manifest);
@@ -103,7 +108,8 @@ public sealed class ArtifactStore
 
     public Stream OpenFile(ArtifactFile file) => File.OpenRead(BlobPath(file.Digest));
 
-    private async Task<(string Digest, long Size)> PutAsync(Stream source, CancellationToken ct)
+    /// <summary>Stores one file; it is there, whole and on the disk, when this returns.</summary>
+    public async Task<(string Digest, long Size)> PutAsync(Stream source, CancellationToken ct = default)
     {
         var incoming = Path.Combine(root, "incoming", Guid.NewGuid().ToString("N"));
         try

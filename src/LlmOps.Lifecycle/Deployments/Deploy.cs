@@ -27,7 +27,9 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
     public static async Task<Revision> AddRevisionAsync(LlmOpsDb db, string name, DeploymentKind kind, string version, string variant, Guid? indexBuildId, Guid? jobId, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
         name = ModelName.Parse(name);
-        var served = await db.ModelVersions.GetAsync(VersionKey.Parse(version), ct);
+        var served = await db.ModelVersions.GetAsync(VersionKey.ParseRegistered(version), ct);
+        if (served.Stage == ModelVersion.Registered)
+            throw LlmOpsException.Invalid($"{version} was registered by a client and its files are not a checkpoint of this product, so nothing can be served from it. Import the checkpoint as a version, then deploy that.");
         if (SmallModels.IsOne(served))
             throw LlmOpsException.Invalid($"{version} is a small model ({served.Stage}), which no chat can be served from. Deploy a language model, or download the variant's ONNX file and run it where it is needed.");
         if (!await db.ModelVariants.AnyAsync(v => v.VersionId == served.Id && v.Name == variant, ct))

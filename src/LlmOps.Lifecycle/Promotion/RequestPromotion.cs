@@ -43,7 +43,7 @@ public sealed class RequestPromotion(IDbContextFactory<LlmOpsDb> dbs, GatherEvid
             throw LlmOpsException.Invalid($"An override passes over the gate. Say why in at least {ShortestReason} characters; it stays beside the alias for everybody to read.");
         if (order.ExpiresInDays is < 1 or > 90)
             throw LlmOpsException.Invalid("A request lasts 1 to 90 days.");
-        var version = await db.ModelVersions.GetAsync(VersionKey.Parse(order.Version), ct);
+        var version = await db.ModelVersions.GetAsync(VersionKey.ParseRegistered(order.Version), ct);
         var aliasName = AliasName.Parse(order.Alias);
         var evidence = await gather.GatherAsync(db, version, order.Variant, aliasName, ct);
         var environment = evidence.Environment!;

@@ -16,6 +16,11 @@ public sealed record VersionDetail(Guid Id, Guid ModelId, string Model, int Numb
     public IReadOnlyList<VariantRow> Variants { get; init; } = [];
     public IReadOnlyList<AliasPointer> Aliases { get; init; } = [];
     public int Newest { get; init; }
+    /// <summary>The address that a client registered; null for what this product made.</summary>
+    public string? Source { get; init; }
+    public string? RunLink { get; init; }
+    public IReadOnlyList<Tracking.KeyValue> Tags { get; init; } = [];
+    public bool IsRegistered => Stage == ModelVersion.Registered;
     public VersionKey Key => new(Model, Number);
     public IReadOnlyList<string> Datasets => TrainedOn.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }
@@ -60,7 +65,7 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
         await using var db = await dbs.CreateDbContextAsync(ct);
         var found = await db.ModelVersions.AsNoTracking().Where(v => v.Model!.Name == key.Name && v.Number == key.Number)
             .Select(v => new VersionDetail(v.Id, v.ModelId, v.Model!.Name, v.Number, v.Stage, v.Description, v.ArtifactDigest, v.SizeBytes, v.Parameters, v.TrainedOn, v.Licence, v.ParentVersionId, v.RunId,
-                v.ProducedByJobId, v.ReportJson, v.ParityJson, v.ParityPassed, v.CreatedBy, v.CreatedAt))
+                v.ProducedByJobId, v.ReportJson, v.ParityJson, v.ParityPassed, v.CreatedBy, v.CreatedAt) { Source = v.Source, RunLink = v.RunLink })
             .SingleOrDefaultAsync(ct) ?? throw LlmOpsException.NotFound("Model version", key);
         var variants = await db.ModelVariants.AsNoTracking().Where(v => v.VersionId == found.Id).OrderByDescending(v => v.SizeBytes).ThenBy(v => v.Name)
             .Select(v => new VariantRow(v.Id, v.Name, v.Precision, v.ArtifactDigest, v.SizeBytes, v.SourceVariant, v.ReportJson, v.CreatedAt)).ToListAsync(ct);
@@ -69,6 +74,7 @@ public sealed class ReadVersion(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore a
         {
             Variants = variants, Aliases = [.. aliases.Where(a => a.VersionId == found.Id).Select(a => a.Pointer)],
             Newest = await db.ModelVersions.Where(v => v.ModelId == found.ModelId).MaxAsync(v => v.Number, ct),
+            Tags = await db.VersionTags.AsNoTracking().Where(t => t.VersionId == found.Id).OrderBy(t => t.Key).Select(t => new Tracking.KeyValue(t.Key, t.Value)).ToListAsync(ct),
         };
     }
 

@@ -15,6 +15,13 @@ public sealed record VersionKey(string Name, int Number)
             : throw LlmOpsException.Invalid($"'{text}' names no version. Write it as name/number, for example quickstart-lm/3.");
     }
 
+    /// <summary>The same for any registered model: names that clients of the MLflow API give may have capitals and spaces.</summary>
+    public static VersionKey ParseRegistered(string text)
+    {
+        var slash = text.LastIndexOf('/');
+        return slash > 0 ? new VersionKey(RegisteredName.Parse(text[..slash]), RegisteredName.ParseNumber(text[(slash + 1)..])) : Parse(text);
+    }
+
     public override string ToString() => $"{Name}/{Number.ToString(CultureInfo.InvariantCulture)}";
 }
 

@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
 using Microsoft.AspNetCore.Diagnostics;
 
@@ -10,7 +11,8 @@ public static class ApiSetup
     /// <summary>Gives a body to what the routing refuses by a status alone, and keeps the pages' own answer to it away from the API.</summary>
     public static void UseApiErrors(this WebApplication app) => app.Use(async (http, next) =>
     {
-        if (!http.Request.Path.StartsWithSegments("/api") && !OpenAIErrors.Apply(http.Request.Path))
+        var mlflow = MlflowErrors.Serves(http.Request.Path);
+        if (!mlflow && !http.Request.Path.StartsWithSegments("/api") && !OpenAIErrors.Apply(http.Request.Path))
         {
             await next(http);
             return;
@@ -24,6 +26,7 @@ public static class ApiSetup
             return;
         await (http.Response.StatusCode switch
         {
+            StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed when mlflow => MlflowErrors.WriteAsync(http, "ENDPOINT_NOT_FOUND", $"{http.Request.Method} {path} is no address of this server. docs/mlflow-compatibility.md lists those that are."),
             StatusCodes.Status404NotFound => ApiErrors.WriteAsync(http, ErrorCode.ResourceDoesNotExist, $"{http.Request.Method} {path} is no address of this server. See /docs/api for those that are."),
             StatusCodes.Status405MethodNotAllowed => ApiErrors.WriteAsync(http, ErrorCode.BadRequest, $"{http.Request.Method} is no method of {path}. It takes {http.Response.Headers.Allow}.", StatusCodes.Status405MethodNotAllowed),
             StatusCodes.Status415UnsupportedMediaType => ApiErrors.WriteAsync(http, ErrorCode.BadRequest, $"{path} takes JSON. Send it with 'Content-Type: application/json'.", StatusCodes.Status415UnsupportedMediaType),

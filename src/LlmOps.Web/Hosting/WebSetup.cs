@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Web.Api;
+using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
 using LlmOps.Web.Api.V1;
 using LlmOps.Web.Components;
@@ -70,6 +71,7 @@ public static class WebSetup
         app.MapScalarApiReference("/docs/api", o => o.WithTitle("LlmOps API").DisableDefaultFonts().DisableTelemetry().DisableAgent());
         app.MapApiV1();
         app.MapOpenAI();
+        app.MapMlflow();
     }
 
     private static void MapPages(this WebApplication app) => app.MapRazorComponents<App>()

@@ -50,13 +50,11 @@ public static class SecuritySetup
         options.ExpireTimeSpan = TimeSpan.FromDays(14);
         options.LoginPath = "/account/sign-in";
         options.ReturnUrlParameter = "returnUrl";
-        options.Events.OnRedirectToLogin = context => IsForPrograms(context.Request)
+        options.Events.OnRedirectToLogin = context => TokenAuthentication.IsForPrograms(context.Request.Path)
             ? ApiErrors.WriteAsync(context.HttpContext, ErrorCode.Unauthenticated, "Sign in, or send an API token as 'Authorization: Bearer llmops_…'. Tokens are made under Settings.")
             : RedirectAsync(context);
         options.Events.OnRedirectToAccessDenied = context => ApiErrors.WriteForbiddenAsync(context.HttpContext);
     }
-
-    private static bool IsForPrograms(HttpRequest request) => TokenAuthentication.IsForPrograms(request.Path);
 
     private static Task RedirectAsync(RedirectContext<CookieAuthenticationOptions> context)
     {

@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Web.Api;
+using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
@@ -22,7 +23,8 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
         http.Request.Headers.Authorization.Count > 0 && IsForPrograms(http.Request.Path);
 
     /// <summary>Addresses that answer programs in their own form, and never send them to a page.</summary>
-    public static bool IsForPrograms(PathString path) => path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || OpenAIErrors.Apply(path);
+    public static bool IsForPrograms(PathString path) => path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || OpenAIErrors.Apply(path)
+        || MlflowErrors.Serves(path) || path == "/get-artifact" || path == "/model-versions/get-artifact";
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {

@@ -306,6 +306,49 @@ internal static class UseCases
             var token = await p.Get<ManagePeople>().CreateSetupTokenAsync(eve.Id, p.Ada);
             return _ => p.Get<ManagePeople>().UseSetupTokenAsync(token, "correct horse battery");
         }, NeedsARole: false),
+        ["create an experiment"] = new("CreateExperiment.CreateAsync", "create experiment", Alice, p => Act(a => p.Get<CreateExperiment>().CreateAsync("logged", null, [], a))),
+        ["rename an experiment"] = new("ChangeExperiment.RenameAsync", "rename experiment", Alice, async p =>
+        {
+            var id = await p.Get<CreateExperiment>().CreateAsync("logged", null, [], p.Alice);
+            return a => p.Get<ChangeExperiment>().RenameAsync(id, "renamed", a);
+        }),
+        ["delete an experiment"] = new("ChangeExperiment.DeleteAsync", "delete experiment", Alice, async p =>
+        {
+            var id = await p.Get<CreateExperiment>().CreateAsync("logged", null, [], p.Alice);
+            return a => p.Get<ChangeExperiment>().DeleteAsync(id, a);
+        }),
+        ["restore an experiment"] = new("ChangeExperiment.RestoreAsync", "restore experiment", Alice, async p =>
+        {
+            var id = await p.Get<CreateExperiment>().CreateAsync("logged", null, [], p.Alice);
+            await p.Get<ChangeExperiment>().DeleteAsync(id, p.Alice);
+            return a => p.Get<ChangeExperiment>().RestoreAsync(id, a);
+        }),
+        ["delete a logged run"] = new("ChangeRun.DeleteAsync", "delete run", Alice, async p =>
+        {
+            var id = await LoggedRunAsync(p);
+            return a => p.Get<ChangeRun>().DeleteAsync(id, a);
+        }),
+        ["restore a logged run"] = new("ChangeRun.RestoreAsync", "restore run", Alice, async p =>
+        {
+            var id = await LoggedRunAsync(p);
+            await p.Get<ChangeRun>().DeleteAsync(id, p.Alice);
+            return a => p.Get<ChangeRun>().RestoreAsync(id, a);
+        }),
+        ["register a model"] = new("RegisterModel.CreateAsync", "create model", Alice, p => Act(a => p.Get<RegisterModel>().CreateAsync("Iris Model", "", [], a))),
+        ["rename a registered model"] = Registered("ChangeModel.RenameAsync", "rename model", (p, a) => p.Get<ChangeModel>().RenameAsync("Iris", "Iris 2", a)),
+        ["describe a registered model"] = Registered("ChangeModel.DescribeAsync", "describe model", (p, a) => p.Get<ChangeModel>().DescribeAsync("Iris", "Tells flowers apart.", a)),
+        ["tag a registered model"] = Registered("ChangeModel.TagAsync", "tag model", (p, a) => p.Get<ChangeModel>().TagAsync("Iris", "team", "core", a)),
+        ["untag a registered model"] = Registered("ChangeModel.UntagAsync", "untag model", (p, a) => p.Get<ChangeModel>().UntagAsync("Iris", "kept", a)),
+        ["delete a registered model"] = Registered("ChangeModel.DeleteAsync", "delete model", (p, a) => p.Get<ChangeModel>().DeleteAsync("Iris", a)),
+        ["register a version"] = Registered("RegisterVersion.RegisterAsync", "create model-version", (p, a) => p.Get<RegisterVersion>().RegisterAsync(new("Iris", "s3://bucket/2", null, null, null, null, null, []), a)),
+        ["describe a registered version"] = Registered("ChangeVersion.DescribeAsync", "describe model-version", (p, a) => p.Get<ChangeVersion>().DescribeAsync("Iris", 1, "The first.", a)),
+        ["tag a registered version"] = Registered("ChangeVersion.TagAsync", "tag model-version", (p, a) => p.Get<ChangeVersion>().TagAsync("Iris", 1, "team", "core", a)),
+        ["untag a registered version"] = Registered("ChangeVersion.UntagAsync", "untag model-version", (p, a) => p.Get<ChangeVersion>().UntagAsync("Iris", 1, "kept", a)),
+        ["delete a registered version"] = Registered("ChangeVersion.DeleteAsync", "delete model-version", (p, a) => p.Get<ChangeVersion>().DeleteAsync("Iris", 1, a)),
+        ["point an alias"] = Registered("PointAlias.SetAsync", "move-alias model", (p, a) => p.Get<PointAlias>().SetAsync("Iris", "champion", 1, a)),
+        ["ask for a guarded alias"] = Registered("PointAlias.SetAsync", "request-promotion approval", (p, a) => p.Get<PointAlias>().SetAsync("Iris", "production", 1, a)),
+        ["remove an alias"] = Registered("PointAlias.RemoveAsync", "remove-alias model", (p, a) => p.Get<PointAlias>().RemoveAsync("Iris", "kept", a)),
+        ["set a stage"] = Registered("PointAlias.SetStageAsync", "set-stage model-version", (p, a) => p.Get<PointAlias>().SetStageAsync("Iris", 1, "Archived", false, a)),
         ["create a token"] = new("ManageTokens.CreateAsync", "create api-token", Alice, p => Act(a => p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, a))),
         ["revoke a token"] = new("ManageTokens.RevokeAsync", "revoke api-token", Alice, async p =>
         {
@@ -313,6 +356,21 @@ internal static class UseCases
             return a => p.Get<ManageTokens>().RevokeAsync(made.Token.Id, a);
         }),
     };
+
+    private static async Task<Guid> LoggedRunAsync(TestProduct product)
+    {
+        var experiment = await product.Get<CreateExperiment>().CreateAsync("logged", null, [], product.Alice);
+        return (await product.Get<StartRun>().StartAsync(new(experiment, null, "alice", null, []))).Id;
+    }
+
+    /// <summary>A model "Iris" with a version that a client registered, both with a tag, and an alias that nobody guards.</summary>
+    private static UseCase Registered(string method, string entry, Func<TestProduct, Actor, Task> act) => new(method, entry, Alice, async p =>
+    {
+        await p.Get<RegisterModel>().CreateAsync("Iris", "", [new("kept", "1")], p.Alice);
+        await p.Get<RegisterVersion>().RegisterAsync(new("Iris", "s3://bucket/1", null, null, null, null, null, [new("kept", "1")]), p.Alice);
+        await p.Get<PointAlias>().SetAsync("Iris", "kept", 1, p.Alice);
+        return a => act(p, a);
+    });
 
     private static Task<Func<Actor, Task>> Act(Func<Actor, Task> act) => Task.FromResult(act);
 

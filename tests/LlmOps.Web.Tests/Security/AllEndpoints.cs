@@ -7,7 +7,11 @@ using Microsoft.Extensions.DependencyInjection;
 namespace LlmOps.Web.Tests.Security;
 
 /// <summary>An address of the product and a method it takes. <see cref="Path"/> has sample values in the place of parameters.</summary>
-public sealed record Address(string Method, string Pattern, string Path, bool IsOpen, bool IsStaticFile);
+public sealed record Address(string Method, string Pattern, string Path, bool IsOpen, bool IsStaticFile)
+{
+    /// <summary>A search that is sent by POST, as the MLflow API has them: it asks for reading only and changes nothing.</summary>
+    public bool OnlyReads { get; init; }
+}
 
 public static partial class AllEndpoints
 {
@@ -22,9 +26,10 @@ public static partial class AllEndpoints
         var pattern = "/" + (endpoint.RoutePattern.RawText ?? "").TrimStart('/');
         var open = endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null;
         var file = endpoint.Metadata.Any(m => m.GetType().Name == "StaticAssetDescriptor");
+        var reads = endpoint.Metadata.GetMetadata<LlmOps.Web.Api.Mlflow.MlflowEndpoint>() is { OnlyReads: true };
         // No list of methods means that every method is taken.
         var methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods is { Count: > 0 } named ? named : ["GET", "POST", "PUT", "DELETE", "PATCH"];
-        return methods.Where(m => m is not ("HEAD" or "OPTIONS")).Select(m => new Address(m, pattern, Sample(pattern), open, file));
+        return methods.Where(m => m is not ("HEAD" or "OPTIONS")).Select(m => new Address(m, pattern, Sample(pattern), open, file) { OnlyReads = reads });
     }
 
     private static string Sample(string pattern) => Parameter().Replace(pattern, match => match.Groups[1].Value switch
