@@ -8,6 +8,8 @@ using LlmOps.Engines.Benchmarking;
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- compare sqlite 100000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- contamination 10000 1000000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- overhead 4000
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- mlflow log-batch sqlite 10
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- mlflow search postgres 100000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- training peer quickstart
 if (Probe.TryMain(args))
     return;
@@ -19,6 +21,8 @@ else if (args is [ContaminationScale.Command, var evaluation, var training])
     ContaminationScale.Run(int.Parse(evaluation, System.Globalization.CultureInfo.InvariantCulture), int.Parse(training, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [EvaluationOverhead.Command, var count])
     await EvaluationOverhead.RunAsync(int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+else if (args is [MlflowLoad.Command, var what, var on, var amount])
+    await MlflowLoad.RunAsync(what, on, int.Parse(amount, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [TrainingBenchmarks.Command, ..])
     TrainingBenchmarks.Run(args[1..]);
 else

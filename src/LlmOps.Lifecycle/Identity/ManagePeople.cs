@@ -48,6 +48,9 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
         });
     }
 
+    /// <summary>Somebody may do other things than before, as far as this process knows.</summary>
+    internal event Action? Changed;
+
     public async Task ChangeAsync(Guid personId, IReadOnlyCollection<string> roles, bool disabled, Actor actor, CancellationToken ct = default)
     {
         actor.Require(Permission.Administer);
@@ -63,6 +66,7 @@ public sealed class ManagePeople(IDbContextFactory<LlmOpsDb> dbs, TimeProvider t
         person.SecurityStamp = Guid.NewGuid().ToString("N");     // open sessions end at their next check
         db.Record(actor, "change", "person", person.UserName!, time.GetUtcNow(), before, new { roles, disabled });
         await db.SaveChangesAsync(ct);
+        Changed?.Invoke();
     }
 
     public async Task<Actor?> FindActorAsync(Guid personId, CancellationToken ct = default)

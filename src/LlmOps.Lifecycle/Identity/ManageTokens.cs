@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using LlmOps.Lifecycle.Data;
 using Microsoft.EntityFrameworkCore;
@@ -7,9 +8,26 @@ namespace LlmOps.Lifecycle.Identity;
 public sealed record NewToken(ApiToken Token, string Secret);
 
 /// <summary>API tokens: "llmops_" and 256 random bits. A token can do what its scopes and its owner's roles both allow.</summary>
-public sealed class ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople people, TimeProvider time)
+public sealed class ManageTokens
 {
     public const string Start = "llmops_";
+    /// <summary>How long a token that was looked up is believed, where this process does not hear of a change: a client that logs sends a thousand requests in this time.</summary>
+    public static readonly TimeSpan Remembered = TimeSpan.FromSeconds(1);
+    private const int MostRemembered = 1000;
+
+    private readonly IDbContextFactory<LlmOpsDb> dbs;
+    private readonly ManagePeople people;
+    private readonly TimeProvider time;
+    private readonly ConcurrentDictionary<string, Known> known = new(StringComparer.Ordinal);
+    private int changes;
+
+    public ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople people, TimeProvider time)
+    {
+        (this.dbs, this.people, this.time) = (dbs, people, time);
+        people.Changed += Forget;
+    }
+
+    private sealed record Known(Actor Actor, DateTimeOffset At, DateTimeOffset? ExpiresAt);
 
     public async Task<NewToken> CreateAsync(string name, IReadOnlyCollection<Permission> scopes, DateTimeOffset? expiresAt, Actor actor, CancellationToken ct = default)
     {
@@ -44,6 +62,7 @@ public sealed class ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople p
         token.RevokedAt ??= time.GetUtcNow();
         db.Record(actor, "revoke", "api-token", token.Prefix, time.GetUtcNow());
         await db.SaveChangesAsync(ct);
+        Forget();
     }
 
     /// <summary>Who a presented secret is, or null. A disabled owner's tokens stop with the owner.</summary>
@@ -53,6 +72,9 @@ public sealed class ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople p
             return null;
         var hash = ManagePeople.Hash(secret);
         var now = time.GetUtcNow();
+        if (known.TryGetValue(hash, out var kept) && now - kept.At < Remembered && now >= kept.At && !(kept.ExpiresAt < now))
+            return kept.Actor;
+        var before = Volatile.Read(ref changes);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var token = await db.ApiTokens.SingleOrDefaultAsync(t => t.Hash == hash && t.RevokedAt == null, ct);
         if (token is null || token.ExpiresAt < now || await people.FindActorAsync(token.PersonId, ct) is not { } owner)
@@ -63,6 +85,18 @@ public sealed class ManageTokens(IDbContextFactory<LlmOpsDb> dbs, ManagePeople p
             await db.SaveChangesAsync(ct);
         }
         var scopes = token.Scopes.Split(',').Select(Enum.Parse<Permission>).Where(owner.May).ToHashSet();
-        return owner with { Permissions = scopes };
+        var actor = owner with { Permissions = scopes };
+        if (known.Count >= MostRemembered)
+            known.Clear();
+        // What was read before somebody changed something is not kept.
+        if (before == Volatile.Read(ref changes))
+            known[hash] = new(actor, now, token.ExpiresAt);
+        return actor;
+    }
+
+    private void Forget()
+    {
+        Interlocked.Increment(ref changes);
+        known.Clear();
     }
 }

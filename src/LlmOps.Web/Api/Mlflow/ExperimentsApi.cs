@@ -33,11 +33,9 @@ internal static class ExperimentsApi
     {
         routes.Write<Create>("POST", "/mlflow/experiments/create", Permission.RunPipelines, async (r, c) =>
             new Created(TrackingKeys.Text(await c.Get<CreateExperiment>().CreateAsync(r.Name, r.ArtifactLocation, r.Tags.Pairs(), c.Actor, c.Aborted))));
-        routes.Read<Search>("POST,GET", "/mlflow/experiments/search", async (r, c) =>
-        {
-            var page = await c.Get<ReadExperiments>().SearchAsync(r.Filter, Wire.View(r.ViewType), r.OrderBy, r.MaxResults, r.PageToken, c.Aborted);
-            return new FoundMany([.. page.Items.Select(Wire.Of)], page.NextPageToken);
-        });
+        routes.Read<Search>("POST,GET", "/mlflow/experiments/search", SearchAsync);
+        // what clients of version 1 call it
+        routes.Read<Search>("GET", "/mlflow/experiments/list", SearchAsync);
         routes.Read<ById>("GET", "/mlflow/experiments/get", async (r, c) => new Found(Wire.Of(await c.Get<ReadExperiments>().GetAsync(TrackingKeys.Experiment(r.ExperimentId), c.Aborted))));
         routes.Read<ByName>("GET", "/mlflow/experiments/get-by-name", async (r, c) => new Found(Wire.Of(await c.Get<ReadExperiments>().GetByNameAsync(r.ExperimentName, c.Aborted))));
         routes.Write<ById>("POST", "/mlflow/experiments/delete", Permission.RunPipelines, (r, c) => Done(c.Get<ChangeExperiment>().DeleteAsync(TrackingKeys.Experiment(r.ExperimentId), c.Actor, c.Aborted)));
@@ -50,6 +48,12 @@ internal static class ExperimentsApi
         // Some clients build this address from a path that lacks its first slash.
         routes.At("POST", "/api/2.0mlflow/experiments/search-datasets", Permission.Read, async c =>
             await c.Http.Response.WriteAsJsonAsync(await SearchDatasetsAsync(await MlflowRequest.ReadAsync<Datasets>(c.Http), c), typeof(Summaries), MlflowJson.Options, c.Aborted));
+    }
+
+    private static async Task<object> SearchAsync(Search request, MlflowCall call)
+    {
+        var page = await call.Get<ReadExperiments>().SearchAsync(request.Filter, Wire.View(request.ViewType), request.OrderBy, request.MaxResults, request.PageToken, call.Aborted);
+        return new FoundMany([.. page.Items.Select(Wire.Of)], page.NextPageToken);
     }
 
     private static async Task<object> SearchDatasetsAsync(Datasets request, MlflowCall call)
