@@ -83,6 +83,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<KnowledgeBase> KnowledgeBases => Set<KnowledgeBase>();
     public DbSet<IndexBuild> IndexBuilds => Set<IndexBuild>();
     public DbSet<Span> Spans => Set<Span>();
+    public DbSet<ModelPrice> ModelPrices => Set<ModelPrice>();
     public DbSet<Feedback> Feedback => Set<Feedback>();
     public DbSet<ApiToken> ApiTokens => Set<ApiToken>();
     public DbSet<SetupLink> SetupLinks => Set<SetupLink>();
@@ -367,10 +368,12 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         model.Entity<Span>(e =>
         {
             e.ToTable("spans");
-            e.HasKey(x => x.SpanId);
-            e.HasIndex(x => x.TraceId);
+            // a span's own number is unique only within its trace
+            e.HasKey(x => new { x.TraceId, x.SpanId });
             e.HasIndex(x => x.StartedAt);
+            e.HasIndex(x => new { x.SessionId, x.StartedAt });
         });
+        model.Entity<ModelPrice>(e => { e.ToTable("model_prices"); e.HasIndex(x => x.Model).IsUnique(); });
         model.Entity<Feedback>(e => { e.ToTable("feedback"); e.HasIndex(x => new { x.TraceId, x.PersonId }).IsUnique(); });
         model.Entity<ApiToken>(e => { e.ToTable("api_tokens"); e.HasIndex(x => x.Hash).IsUnique(); });
         model.Entity<SetupLink>(e => { e.ToTable("setup_links"); e.HasIndex(x => x.Hash).IsUnique(); });

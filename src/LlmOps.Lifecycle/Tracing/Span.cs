@@ -9,7 +9,7 @@ public sealed class Span
     public required string TraceId { get; init; }
     public string? ParentSpanId { get; init; }
     public required string Name { get; init; }
-    /// <summary>"chat" or "ask" for a root; "generation", "retrieval", "answer" or "job" for a step.</summary>
+    /// <summary>"chat" or "ask" for a root; "generation", "retrieval", "answer" or "job" for a step. What clients send has the operation of the GenAI conventions, or "span".</summary>
     public required string Kind { get; init; }
     public string? DeploymentName { get; init; }
     public string? RevisionName { get; init; }
@@ -23,6 +23,21 @@ public sealed class Span
     public string AttributesJson { get; init; } = "{}";
     public string? Error { get; init; }
     public string? UserName { get; init; }
+
+    /// <summary>The program that sent it: service.name. Null for what this server did itself.</summary>
+    public string? ServiceName { get; init; }
+    /// <summary>The conversation that the trace belongs to: gen_ai.conversation.id or session.id.</summary>
+    public string? SessionId { get; init; }
+    public string? Provider { get; init; }
+    public string? Model { get; init; }
+    /// <summary>Part of <see cref="InputTokens"/>.</summary>
+    public int? CacheReadTokens { get; init; }
+    /// <summary>Part of <see cref="InputTokens"/>.</summary>
+    public int? CacheWriteTokens { get; init; }
+    /// <summary>By the price that held when it arrived; null where no price was known.</summary>
+    public double? CostUsd { get; init; }
+    /// <summary>The cached tokens are more than all input tokens: whoever sent this does not count the cache as input, so the cost is a guess.</summary>
+    public bool TokensDisagree { get; init; }
 }
 
 public sealed class Feedback
