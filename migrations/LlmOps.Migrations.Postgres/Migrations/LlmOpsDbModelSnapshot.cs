@@ -2344,14 +2344,59 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("feedback", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.ModelPrice", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<double?>("CacheReadUsd")
+                        .HasColumnType("double precision");
+
+                    b.Property<double?>("CacheWriteUsd")
+                        .HasColumnType("double precision");
+
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<double>("InputUsd")
+                        .HasColumnType("double precision");
+
+                    b.Property<string>("Model")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<double>("OutputUsd")
+                        .HasColumnType("double precision");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Model")
+                        .IsUnique();
+
+                    b.ToTable("model_prices", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Span", b =>
                 {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("text");
+
                     b.Property<string>("SpanId")
                         .HasColumnType("text");
 
                     b.Property<string>("AttributesJson")
                         .IsRequired()
                         .HasColumnType("text");
+
+                    b.Property<int?>("CacheReadTokens")
+                        .HasColumnType("integer");
+
+                    b.Property<int?>("CacheWriteTokens")
+                        .HasColumnType("integer");
+
+                    b.Property<double?>("CostUsd")
+                        .HasColumnType("double precision");
 
                     b.Property<string>("DeploymentName")
                         .HasColumnType("text");
@@ -2375,6 +2420,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired()
                         .HasColumnType("text");
 
+                    b.Property<string>("Model")
+                        .HasColumnType("text");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text");
@@ -2388,24 +2436,32 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("ParentSpanId")
                         .HasColumnType("text");
 
+                    b.Property<string>("Provider")
+                        .HasColumnType("text");
+
                     b.Property<string>("RevisionName")
+                        .HasColumnType("text");
+
+                    b.Property<string>("ServiceName")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SessionId")
                         .HasColumnType("text");
 
                     b.Property<long>("StartedAt")
                         .HasColumnType("bigint");
 
-                    b.Property<string>("TraceId")
-                        .IsRequired()
-                        .HasColumnType("text");
+                    b.Property<bool>("TokensDisagree")
+                        .HasColumnType("boolean");
 
                     b.Property<string>("UserName")
                         .HasColumnType("text");
 
-                    b.HasKey("SpanId");
+                    b.HasKey("TraceId", "SpanId");
 
                     b.HasIndex("StartedAt");
 
-                    b.HasIndex("TraceId");
+                    b.HasIndex("SessionId", "StartedAt");
 
                     b.ToTable("spans", (string)null);
                 });

@@ -2331,14 +2331,59 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("feedback", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.ModelPrice", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<double?>("CacheReadUsd")
+                        .HasColumnType("REAL");
+
+                    b.Property<double?>("CacheWriteUsd")
+                        .HasColumnType("REAL");
+
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<double>("InputUsd")
+                        .HasColumnType("REAL");
+
+                    b.Property<string>("Model")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<double>("OutputUsd")
+                        .HasColumnType("REAL");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Model")
+                        .IsUnique();
+
+                    b.ToTable("model_prices", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Span", b =>
                 {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("SpanId")
                         .HasColumnType("TEXT");
 
                     b.Property<string>("AttributesJson")
                         .IsRequired()
                         .HasColumnType("TEXT");
+
+                    b.Property<int?>("CacheReadTokens")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int?>("CacheWriteTokens")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<double?>("CostUsd")
+                        .HasColumnType("REAL");
 
                     b.Property<string>("DeploymentName")
                         .HasColumnType("TEXT");
@@ -2362,6 +2407,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("Model")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -2375,24 +2423,32 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("ParentSpanId")
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("Provider")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("RevisionName")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ServiceName")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SessionId")
                         .HasColumnType("TEXT");
 
                     b.Property<long>("StartedAt")
                         .HasColumnType("INTEGER");
 
-                    b.Property<string>("TraceId")
-                        .IsRequired()
-                        .HasColumnType("TEXT");
+                    b.Property<bool>("TokensDisagree")
+                        .HasColumnType("INTEGER");
 
                     b.Property<string>("UserName")
                         .HasColumnType("TEXT");
 
-                    b.HasKey("SpanId");
+                    b.HasKey("TraceId", "SpanId");
 
                     b.HasIndex("StartedAt");
 
-                    b.HasIndex("TraceId");
+                    b.HasIndex("SessionId", "StartedAt");
 
                     b.ToTable("spans", (string)null);
                 });
