@@ -21,6 +21,7 @@ using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Lifecycle.Tracking.Search;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -151,6 +152,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadRegistry>();
 
         services.AddScheduling(configuration);
+        services.AddWebhooks(configuration);
         return services;
     }
 }

@@ -12,6 +12,7 @@ using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
@@ -58,6 +59,9 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<AlertRule> AlertRules => Set<AlertRule>();
     public DbSet<Notification> Notifications => Set<Notification>();
     public DbSet<Incident> Incidents => Set<Incident>();
+    public DbSet<WebhookEndpoint> WebhookEndpoints => Set<WebhookEndpoint>();
+    public DbSet<WebhookDelivery> WebhookDeliveries => Set<WebhookDelivery>();
+    public DbSet<WebhookAttempt> WebhookAttempts => Set<WebhookAttempt>();
     public DbSet<Job> Jobs => Set<Job>();
     public DbSet<JobLogLine> JobLog => Set<JobLogLine>();
     public DbSet<WorkerNode> Workers => Set<WorkerNode>();
@@ -117,6 +121,8 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         configuration.Properties<CatchUpPolicy>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<FiringOutcome>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<NotificationState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<EndpointState>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<DeliveryState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DatasetKind>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DeploymentKind>().HaveConversion<string>().HaveMaxLength(32);
     }
@@ -130,6 +136,31 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         WorkAndPipelines(model);
         EvaluationAndPromotion(model);
         ServingAndPeople(model);
+        Webhooks(model);
+    }
+
+    private static void Webhooks(ModelBuilder model)
+    {
+        model.Entity<WebhookEndpoint>(e =>
+        {
+            e.ToTable("webhook_endpoints");
+            e.HasIndex(x => x.Name).IsUnique();
+            e.Property(x => x.Profile).HasMaxLength(32);
+            e.Property(x => x.Revision).IsConcurrencyToken();
+        });
+        model.Entity<WebhookDelivery>(e =>
+        {
+            e.ToTable("webhook_deliveries");
+            e.HasOne(x => x.Endpoint).WithMany().HasForeignKey(x => x.EndpointId).OnDelete(DeleteBehavior.Cascade);
+            e.HasIndex(x => new { x.State, x.NotBefore });
+            e.HasIndex(x => new { x.EndpointId, x.CreatedAt });
+        });
+        model.Entity<WebhookAttempt>(e =>
+        {
+            e.ToTable("webhook_attempts");
+            e.HasKey(x => new { x.DeliveryId, x.Number });
+            e.HasOne<WebhookDelivery>().WithMany().HasForeignKey(x => x.DeliveryId).OnDelete(DeleteBehavior.Cascade);
+        });
     }
 
     private static void RegistryAndData(ModelBuilder model)

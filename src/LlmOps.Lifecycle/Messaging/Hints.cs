@@ -74,6 +74,7 @@ public static class Areas
     public const string Trace = "trace";
     public const string Schedule = "schedule";
     public const string Sweep = "sweep";
+    public const string Webhook = "webhook";
 }
 
 /// <summary>The hints that reached this process. Pages subscribe and re-read; they never trust a hint's content.</summary>

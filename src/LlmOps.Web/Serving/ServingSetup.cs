@@ -5,8 +5,6 @@ public static class ServingSetup
     public static void AddServing(this IServiceCollection services)
     {
         services.AddSingleton<ServedModels>();
-        services.AddSingleton<ServingLimits>();
-        services.AddSingleton<ReadBatches>();
         services.AddSingleton<ServeGeneration>();
         services.AddSingleton<ChatWithDeployment>();
         services.AddSingleton<AskDeployment>();

@@ -5,6 +5,7 @@ using System.Text;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Scheduling.Channels;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.TestKit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
@@ -215,7 +216,7 @@ public sealed class AlertSettingsTests
     [InlineData("64:ff9b::7f00:1", true)]
     [InlineData("2002:a00:1::", true)]
     [InlineData("2606:4700::1111", false)]
-    public void Address_InsideTheHouse_IsSeen(string address, bool inside) => Assert.Equal(inside, WebhookChannel.IsPrivate(IPAddress.Parse(address)));
+    public void Address_InsideTheHouse_IsSeen(string address, bool inside) => Assert.Equal(inside, GuardedClient.IsPrivate(IPAddress.Parse(address)));
 
     [Theory]
     [InlineData("Alerts:Smtp:Port", "mail", "Alerts__Smtp__Port")]
