@@ -27,6 +27,28 @@ internal sealed class CachedDecoder : IDisposable
 
     public int Length => (fork ?? current)?.Length ?? 0;
 
+    /// <summary>The keys and values of the sequence under way.</summary>
+    public KeyValueCache Current => current ?? throw new InvalidOperationException("No sequence was started.");
+
+    /// <summary>Keeps a sequence that went on growing elsewhere, for prompts that begin like it.</summary>
+    /// <param name="tokens">All its tokens.</param>
+    /// <param name="busy">Whether the current sequence is still needed.</param>
+    /// <param name="fill">Copies its keys and values into a cache, from a place on.</param>
+    public void Keep(ReadOnlySpan<int> tokens, bool busy, Action<KeyValueCache, int> fill)
+    {
+        if (prefixes.IsOff)
+            return;
+        prefixes.Pinned = busy ? current : null;
+        var kept = prefixes.Take(tokens, tokens.Length);
+        prefixes.Pinned = null;
+        var from = kept.Length;
+        fill(kept, from);
+        kept.Tokens.AddRange(tokens[from..]);
+        kept.Advance(tokens.Length - from);
+        if (!busy)
+            current = null;
+    }
+
     /// <summary>Bytes of the caches that are kept between sequences. May be asked from another thread.</summary>
     public long CacheBytes => prefixes.Bytes;
 

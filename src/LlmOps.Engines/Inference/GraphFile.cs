@@ -9,7 +9,12 @@ internal static class GraphFile
     private const int ModelGraph = 7, GraphNode = 1;
 
     /// <summary>The operator whose output has this name, or null.</summary>
-    public static string? Producer(string path, string output)
+    public static string? Producer(string path, string output) => Nodes(path).FirstOrDefault(node => node.Output.Contains(output))?.OpType;
+
+    /// <summary>Whether the graph has a node of this operator.</summary>
+    public static bool Has(string path, string operatorType) => Nodes(path).Any(node => node.OpType == operatorType);
+
+    private static IEnumerable<NodeProto> Nodes(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
         foreach (var (field, length) in Fields(file, file.Length))
@@ -22,12 +27,9 @@ internal static class GraphFile
                     continue;
                 var bytes = new byte[size];
                 file.ReadExactly(bytes);
-                var node = NodeProto.Parser.ParseFrom(bytes);
-                if (node.Output.Contains(output))
-                    return node.OpType;
+                yield return NodeProto.Parser.ParseFrom(bytes);
             }
         }
-        return null;
     }
 
     // Each length-delimited field with its length; the stream stands at its content. What the caller leaves unread is skipped.

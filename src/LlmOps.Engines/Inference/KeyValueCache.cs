@@ -85,6 +85,11 @@ internal sealed unsafe class KeyValueCache : IDisposable
         }
     }
 
+    /// <summary>The first token of one head of the one row, for copies between caches in memory that this process reads.</summary>
+    /// <param name="tensor">0 and 1 are keys and values of the first layer, and so on.</param>
+    /// <param name="head">Key/value head.</param>
+    public byte* Head(int tensor, int head) => current[tensor].Address + (long)head * Stride(Length) * form.Width * TensorMemory.Size(form.Cache);
+
     /// <summary>A run has added tokens.</summary>
     public void Advance(int added)
     {

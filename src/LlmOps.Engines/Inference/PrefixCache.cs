@@ -18,8 +18,13 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
     private readonly List<KeyValueCache> kept = [];
     private long clock, held;
 
+    public bool IsOff => bytes == 0;
+
     // Read from other threads too.
     public long Bytes => Interlocked.Read(ref held);
+
+    /// <summary>A sequence that is being computed: neither cut short nor thrown away for another one.</summary>
+    public KeyValueCache? Pinned { get; set; }
 
     /// <returns>A cache whose content is the longest beginning of the prompt that was computed before, and which has room for so many tokens.</returns>
     public KeyValueCache Take(ReadOnlySpan<int> prompt, int tokens)
@@ -36,7 +41,7 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
     private (KeyValueCache? Source, int Shared) Longest(ReadOnlySpan<int> prompt)
     {
         var (best, length) = ((KeyValueCache?)null, 0);
-        foreach (var candidate in kept)
+        foreach (var candidate in kept.Where(k => k != Pinned))
         {
             var known = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(candidate.Tokens);
             // The last token is always computed: what is wanted are its logits.
@@ -61,7 +66,7 @@ internal sealed class PrefixCache(DecoderInterface form, TensorMemory memory, lo
     private KeyValueCache Empty(int capacity, KeyValueCache? spared)
     {
         var needed = KeyValueCache.Size(form, 1, capacity);
-        while (Bytes + needed > bytes && kept.Where(k => k != spared).MinBy(k => k.LastUsed) is { } oldest)
+        while (Bytes + needed > bytes && kept.Where(k => k != spared && k != Pinned).MinBy(k => k.LastUsed) is { } oldest)
         {
             if (oldest.Capacity >= capacity && Bytes <= Math.Max(bytes, oldest.Bytes))
             {

@@ -70,7 +70,7 @@ public sealed class TextGenerator : IDisposable
         };
 
     /// <summary>Bytes of all graphs and weights of a folder.</summary>
-    private static long FileBytes(string folder) => Directory.Exists(folder)
+    internal static long FileBytes(string folder) => Directory.Exists(folder)
         ? new DirectoryInfo(folder).EnumerateFiles().Where(file => file.Name.Contains(".onnx", StringComparison.Ordinal)).Sum(file => file.Length)
         : throw new InvalidModelException($"There is no folder '{Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))}'.");
 

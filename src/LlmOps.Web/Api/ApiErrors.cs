@@ -6,6 +6,7 @@ using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Web.Api.OpenAI;
 using LlmOps.Web.Security;
+using LlmOps.Web.Serving;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace LlmOps.Web.Api;
@@ -21,9 +22,11 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
             return true;
         if (exception is OpenAIException refusal)
         {
-            await OpenAIErrors.WriteAsync(http, refusal.Status, refusal.Error, refusal.RetryAfterSeconds);
+            await OpenAIErrors.WriteAsync(http, refusal.Status, refusal.Error);
             return true;
         }
+        if (exception is TooManyRequestsException busy)
+            http.Response.Headers.RetryAfter = busy.RetryAfterSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         var (code, message, status) = Translate(exception);
         if (code == ErrorCode.InternalError)
             log.LogError(exception, "{Method} {Path} failed, request id {RequestId}", http.Request.Method, http.Request.Path, RequestId(http));
@@ -34,6 +37,7 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
     public static (ErrorCode Code, string Message, int? Status) Translate(Exception exception) => exception switch
     {
         LlmOpsException e => (e.Code, e.Message, null),
+        TooManyRequestsException => (ErrorCode.RequestLimitExceeded, exception.Message, StatusCodes.Status429TooManyRequests),
         InvalidModelException or UnsupportedModelException => (ErrorCode.InvalidParameterValue, exception.Message, null),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (ErrorCode.RequestLimitExceeded, "The request is larger than this address takes.", null),
         BadHttpRequestException { InnerException: JsonException json } => (ErrorCode.BadRequest, Words(json), null),

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Inference.Batching;
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Deployments;
@@ -26,7 +27,7 @@ public sealed class ChatWithDeployment(ReadServing serving, ServeGeneration gene
         Ensure(turns, options);
         var revision = (await serving.GetAsync(deployment, DeploymentKind.Chat, ct)).ByTraffic();
         ChatAnswer answer;
-        await using (var running = await generation.StartAsync(revision, "chat", turns[^1].Content, generator => Prompt(generator, turns, options, time.GetUtcNow()), actor, ct))
+        await using (var running = await generation.StartAsync(revision, "chat", turns[^1].Content, generator => Prompt(generator, turns, options, time.GetUtcNow()), actor, ct: ct))
         {
             await foreach (var token in running.TokensAsync(ct))
                 if (token.Text.Length > 0)
@@ -50,7 +51,7 @@ public sealed class ChatWithDeployment(ReadServing serving, ServeGeneration gene
     }
 
     /// <summary>Leaves the oldest exchanges out until the rest fits with room for an answer; the last question alone has to fit.</summary>
-    private static PreparedPrompt Prompt(TextGenerator generator, IReadOnlyList<ChatTurn> turns, SamplingOptions options, DateTimeOffset now)
+    private static PreparedPrompt Prompt(BatchedGenerator generator, IReadOnlyList<ChatTurn> turns, SamplingOptions options, DateTimeOffset now)
     {
         var context = generator.Config.MaxPositionEmbeddings;
         for (var from = 0; ; from++)

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Threading.Channels;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Inference.Batching;
+using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Tracing;
@@ -12,18 +13,23 @@ namespace LlmOps.Web.Serving;
 public sealed record PreparedPrompt(int[] Tokens, SamplingOptions Options, int DroppedTurns = 0);
 
 /// <summary>Takes a request through a loaded model. Every way in to a model ends here.</summary>
-public sealed class ServeGeneration(ServedModels served, IngestSpans spans, TimeProvider time)
+public sealed class ServeGeneration(ServedModels served, ServingLimits limits, IngestSpans spans, TimeProvider time)
 {
     /// <summary>Loads the model where it has to, and prepares the prompt; what is refused up to here is refused before anything was sent.</summary>
+    /// <param name="client">Whose limits hold, and who takes turns with others: a token, or the person.</param>
     /// <param name="prepare">Called with the loaded model, because only its tokenizer knows what a prompt is.</param>
-    public async Task<RunningGeneration> StartAsync(ServingRevision revision, string kind, string input, Func<TextGenerator, PreparedPrompt> prepare, Actor actor, CancellationToken ct = default)
+    public async Task<RunningGeneration> StartAsync(ServingRevision revision, string kind, string input, Func<BatchedGenerator, PreparedPrompt> prepare, Actor actor, string? client = null, CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
-        var running = new RunningGeneration(revision, new ServedTrace(revision, kind, input, actor, time), spans, input);
+        client ??= ServingLimits.ClientOf(actor);
+        var admitted = limits.Enter(client);
+        var running = new RunningGeneration(revision, new ServedTrace(revision, kind, input, actor, time), spans, input, client, admitted);
         try
         {
-            running.Begin(await served.Models.BorrowAsync(revision.VariantDigest, ct), prepare);
-            return running;
+            var model = await served.Models.BorrowAsync(revision.VariantDigest, ct);
+            running.Begin(model, prepare);
+            return model.Value.Waiting < Math.Max(1, served.MostWaiting) ? running
+                : throw new TooManyRequestsException($"{revision.Name} is busy: {model.Value.Waiting} requests wait already.", 1 + model.Value.Waiting / 8);
         }
         catch
         {
@@ -34,19 +40,19 @@ public sealed class ServeGeneration(ServedModels served, IngestSpans spans, Time
 }
 
 /// <summary>One request that holds a loaded model. Disposing gives the model back and stores the trace, however it ended: somebody waited for it and tokens were made.</summary>
-public sealed class RunningGeneration(ServingRevision revision, ServedTrace trace, IngestSpans spans, string input) : IAsyncDisposable
+public sealed class RunningGeneration(ServingRevision revision, ServedTrace trace, IngestSpans spans, string input, string client, Admission admitted) : IAsyncDisposable
 {
     private readonly SortedDictionary<int, StringBuilder> texts = [];
-    private ModelResidency<ServedModel>.Lease? lease;
+    private ModelResidency<BatchedGenerator>.Lease? lease;
     private PreparedPrompt? prepared;
     private ServedTrace.Step? step;
     private double? stepFirstTokenMs;
     private double logProbability;
-    private bool completed;
+    private bool completed, refused;
 
     public ServingRevision Revision => revision;
     public string TraceId => trace.TraceId;
-    public TextGenerator Generator => Lease.Value.Generator;
+    public BatchedGenerator Generator => Lease.Value;
     public int InputTokens => prepared?.Tokens.Length ?? 0;
     public int CachedTokens { get; private set; }
     public int OutputTokens { get; private set; }
@@ -58,32 +64,39 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
     public FinishReason? Finish { get; private set; }
     public string Text => texts.Count == 0 ? "" : string.Join("\n\n", texts.Values);
 
-    private ModelResidency<ServedModel>.Lease Lease => lease ?? throw new InvalidOperationException("The model was not loaded yet.");
+    private ModelResidency<BatchedGenerator>.Lease Lease => lease ?? throw new InvalidOperationException("The model was not loaded yet.");
 
-    internal void Begin(ModelResidency<ServedModel>.Lease borrowed, Func<TextGenerator, PreparedPrompt> prepare)
+    internal void Begin(ModelResidency<BatchedGenerator>.Lease borrowed, Func<BatchedGenerator, PreparedPrompt> prepare)
     {
         lease = borrowed;
-        prepared = prepare(borrowed.Value.Generator);
+        refused = true;
+        prepared = prepare(borrowed.Value);
+        refused = false;
         step = trace.Begin($"{revision.Version}:{revision.Variant}", "generation", input);
     }
 
     public async IAsyncEnumerable<GeneratedToken> TokensAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
-        var (model, prompt) = (Lease.Value, prepared!);
-        await model.Turn.WaitAsync(ct);
-        try
+        await using var tokens = Generator.GenerateAsync(prepared!.Tokens, prepared.Options, client, ct).GetAsyncEnumerator(ct);
+        while (await NextAsync(tokens))
         {
-            await foreach (var token in InBackground(model.Generator, prompt.Tokens, prompt.Options, ct))
-            {
-                Add(token);
-                yield return token;
-            }
-        }
-        finally
-        {
-            model.Turn.Release();
+            Add(tokens.Current);
+            yield return tokens.Current;
         }
         completed = true;
+    }
+
+    // Options and prompt were checked before: what is left to complain about is a grammar that the text so far has led into a corner.
+    private static async ValueTask<bool> NextAsync(IAsyncEnumerator<GeneratedToken> tokens)
+    {
+        try
+        {
+            return await tokens.MoveNextAsync();
+        }
+        catch (ArgumentException e)
+        {
+            throw LlmOpsException.Invalid(e.Message);
+        }
     }
 
     private void Add(GeneratedToken token)
@@ -101,44 +114,18 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
         Finish = token.Finish ?? Finish;
     }
 
-    /// <summary>The generator computes on its own thread, so that neither a page nor a request waits on it.</summary>
-    private static async IAsyncEnumerable<GeneratedToken> InBackground(TextGenerator generator, int[] prompt, SamplingOptions options, [EnumeratorCancellation] CancellationToken ct)
-    {
-        var tokens = Channel.CreateUnbounded<GeneratedToken>(new() { SingleReader = true, SingleWriter = true });
-        using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var work = Task.Run(() =>
-        {
-            try
-            {
-                foreach (var token in generator.Generate(prompt, options, abandoned.Token))
-                    tokens.Writer.TryWrite(token);
-                tokens.Writer.Complete();
-            }
-            catch (Exception e)
-            {
-                tokens.Writer.Complete(e);
-            }
-        }, CancellationToken.None);
-        try
-        {
-            await foreach (var token in tokens.Reader.ReadAllAsync(ct))
-                yield return token;
-        }
-        finally
-        {
-            await abandoned.CancelAsync();
-            await work;
-        }
-    }
-
     public async ValueTask DisposeAsync()
     {
+        lease?.Dispose();
+        lease = null;
+        admitted.End(InputTokens - CachedTokens + OutputTokens);
+        // Nothing was asked of the model.
+        if (refused)
+            return;
         var error = completed ? null : OutputTokens > 0 ? $"Broken off after {OutputTokens} tokens." : "Broken off before the first token.";
         double? firstTokenMs = double.IsNaN(FirstTokenMs) ? null : FirstTokenMs;
         step?.End(Text, error, InputTokens, OutputTokens, stepFirstTokenMs, new { finish = Finish, LogProbability = logProbability, dropped_turns = DroppedTurns, cached_tokens = CachedTokens });
         var finished = trace.Finish(Text, error, InputTokens, OutputTokens, firstTokenMs);
-        lease?.Dispose();
-        lease = null;
         await spans.IngestAsync(finished, CancellationToken.None);
     }
 }

@@ -1,25 +1,11 @@
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Inference.Batching;
 using LlmOps.Engines.Retrieval;
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Messaging;
 
 namespace LlmOps.Web.Serving;
-
-/// <summary>A model that is loaded, and whose turn it is: it makes one answer at a time.</summary>
-public sealed class ServedModel(TextGenerator generator) : IDisposable
-{
-    public TextGenerator Generator { get; } = generator;
-
-    /// <summary>Callers wait here, where waiting takes no thread, and not inside the generator.</summary>
-    public SemaphoreSlim Turn { get; } = new(1, 1);
-
-    public void Dispose()
-    {
-        Generator.Dispose();
-        Turn.Dispose();
-    }
-}
 
 /// <summary>
 /// The models and indexes that answer requests, opened from the artifact store at the first request. When traffic moves, what no
@@ -35,18 +21,24 @@ public sealed class ServedModels : IDisposable
     {
         (this.changes, this.serving, this.log) = (changes, serving, log);
         var settings = new SessionSettings(Threads: Between(configuration, "Serving:Threads", 0, 0, 256));
-        Models = new(async (digest, ct) => new(TextGenerator.Load(await artifacts.FolderAsync(digest, ct), settings)))
+        var batch = new BatchSettings(Rows: Between(configuration, "Serving:BatchRows", 8, 1, 256), PromptChunk: Between(configuration, "Serving:PromptChunk", 128, 1, 65536)) { TogetherWhateverIsRounded = configuration.GetValue("Serving:BatchDynamicInt8", false) };
+        MostWaiting = Between(configuration, "Serving:Waiting", 64, 0, 100_000);
+        Models = new(async (digest, ct) => BatchedGenerator.Load(await artifacts.FolderAsync(digest, ct), settings, batch))
         {
             MostModels = Between(configuration, "Serving:Models", 3, 1, 100),
             MostBytes = (long)Between(configuration, "Serving:MemoryMb", HalfOfMemoryMb, 16, 1 << 24) << 20,
-            Measure = model => model.Generator.MemoryBytes,
+            Measure = model => model.MemoryBytes,
         };
         Encoders = new(async (digest, ct) => EncoderEmbedder.Load(await artifacts.FolderAsync(digest, ct), settings)) { MostModels = Between(configuration, "Serving:Models", 3, 1, 100) };
         Indexes = new(async (digest, ct) => HybridIndex.Open(await artifacts.FolderAsync(digest, ct))) { MostModels = Between(configuration, "Serving:Indexes", 4, 1, 100) };
         changes.Changed += OnChanged;
     }
 
-    public ModelResidency<ServedModel> Models { get; }
+    public ModelResidency<BatchedGenerator> Models { get; }
+
+    /// <summary>Requests that may wait for room in one model's batch; one more is sent away at once.</summary>
+    public int MostWaiting { get; }
+
     public ModelResidency<EncoderEmbedder> Encoders { get; }
     public ModelResidency<OpenIndex> Indexes { get; }
 
@@ -82,7 +74,7 @@ public sealed class ServedModels : IDisposable
     // What the container is allowed, where there is one.
     private static int HalfOfMemoryMb => (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 21, 16, 1 << 24);
 
-    private static int Between(IConfiguration configuration, string key, int otherwise, int least, int most) => configuration.GetValue(key, otherwise) is var value && value >= least && value <= most
+    public static int Between(IConfiguration configuration, string key, int otherwise, int least, int most) => configuration.GetValue(key, otherwise) is var value && value >= least && value <= most
         ? value
         : throw new InvalidOperationException($"{key} is {value}; set {key.Replace(":", "__", StringComparison.Ordinal)} to {least} … {most}.");
 }

@@ -5,6 +5,8 @@ public static class ServingSetup
     public static void AddServing(this IServiceCollection services)
     {
         services.AddSingleton<ServedModels>();
+        services.AddSingleton<ServingLimits>();
+        services.AddSingleton<ReadBatches>();
         services.AddSingleton<ServeGeneration>();
         services.AddSingleton<ChatWithDeployment>();
         services.AddSingleton<AskDeployment>();

@@ -54,7 +54,7 @@ public static class OpenAIApi
     {
         var revision = await find.GetAsync(body.Model, null, http.User.ToActor(), ct);
         using var lease = await served.Models.BorrowAsync(revision.VariantDigest, ct);
-        var generator = lease.Value.Generator;
+        var generator = lease.Value;
         var tokens = body.Messages is { } messages ? Prompts.Chat(generator, new(ChatMessages.Read(messages)) { AddGenerationPrompt = true, Now = time.GetUtcNow() }, new()).Tokens
             : body.Prompt is not { } prompt ? Sampling.Refuse<int[]>("prompt", "a text, unless 'messages' are given")
             : body.AddSpecialTokens == false ? generator.Tokenizer.Encode(prompt) : TextCompletions.Beginning(generator, prompt);
@@ -65,7 +65,7 @@ public static class OpenAIApi
     {
         var revision = await find.GetAsync(body.Model, null, http.User.ToActor(), ct);
         using var lease = await served.Models.BorrowAsync(revision.VariantDigest, ct);
-        var tokenizer = lease.Value.Generator.Tokenizer;
+        var tokenizer = lease.Value.Tokenizer;
         var tokens = body.Tokens ?? Sampling.Refuse<int[]>("tokens", "a list of token ids");
         Prompts.EnsureTokens(tokens, tokenizer.VocabularySize, "tokens");
         return Results.Json(new { prompt = tokenizer.Decode(tokens, skipSpecial: false) }, OpenAIErrors.Json);

@@ -14,9 +14,6 @@ public sealed class OpenAIException(int status, string type, string? code, strin
     public int Status { get; } = status;
     public OpenAIError Error { get; } = new(message, type, param, code);
 
-    /// <summary>For 429: seconds until it may be tried again.</summary>
-    public int? RetryAfterSeconds { get; init; }
-
     public static OpenAIException Invalid(string message, string? param, string? code = null) => new(StatusCodes.Status400BadRequest, "invalid_request_error", code, message, param);
 
     public static OpenAIException NoModel(string message) => new(StatusCodes.Status404NotFound, "not_found_error", "model_not_found", message, "model");
@@ -41,11 +38,9 @@ public static class OpenAIErrors
         return Translate(code, message, status);
     }
 
-    public static async Task WriteAsync(HttpContext http, int status, OpenAIError error, int? retryAfterSeconds = null)
+    public static async Task WriteAsync(HttpContext http, int status, OpenAIError error)
     {
         http.Response.StatusCode = status;
-        if (retryAfterSeconds is { } seconds)
-            http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         await http.Response.WriteAsJsonAsync(new { error }, Json, http.RequestAborted);
     }
 
@@ -59,6 +54,7 @@ public static class OpenAIErrors
     {
         var (type, name) = code switch
         {
+            _ when status == StatusCodes.Status429TooManyRequests => ("rate_limit_error", "rate_limit_exceeded"),
             ErrorCode.Unauthenticated => ("authentication_error", "invalid_api_key"),
             ErrorCode.PermissionDenied => ("permission_error", "permission_denied"),
             ErrorCode.ResourceDoesNotExist => ("not_found_error", null),

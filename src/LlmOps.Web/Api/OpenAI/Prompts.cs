@@ -1,4 +1,5 @@
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Inference.Batching;
 using LlmOps.Engines.Text;
 using LlmOps.Web.Serving;
 
@@ -7,7 +8,7 @@ namespace LlmOps.Web.Api.OpenAI;
 /// <summary>Checks what only the loaded model can judge, before anything is computed or sent.</summary>
 public static class Prompts
 {
-    public static PreparedPrompt Chat(TextGenerator generator, ChatInput input, SamplingOptions options)
+    public static PreparedPrompt Chat(BatchedGenerator generator, ChatInput input, SamplingOptions options)
     {
         try
         {
@@ -19,7 +20,7 @@ public static class Prompts
         }
     }
 
-    public static PreparedPrompt Ensured(TextGenerator generator, int[] prompt, SamplingOptions options, string field)
+    public static PreparedPrompt Ensured(BatchedGenerator generator, int[] prompt, SamplingOptions options, string field)
     {
         var context = generator.Config.MaxPositionEmbeddings;
         if (prompt.Length >= context)

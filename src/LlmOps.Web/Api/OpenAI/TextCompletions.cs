@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LlmOps.Engines.Inference;
+using LlmOps.Engines.Inference.Batching;
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Web.Security;
@@ -33,7 +34,7 @@ public sealed class TextCompletions(FindModel find, ServeGeneration generation, 
             var (choices, usage) = (new List<TextChoice>(), Usage.Of(0, 0, 0));
             foreach (var (i, prompt) in prompts.Index())
             {
-                await using var running = await generation.StartAsync(revision, "completion", prompt.Text ?? $"{prompt.Tokens!.Length} tokens", generator => Prompts.Ensured(generator, prompt.Render(generator), options, "prompt"), actor, ct);
+                await using var running = await generation.StartAsync(revision, "completion", prompt.Text ?? $"{prompt.Tokens!.Length} tokens", generator => Prompts.Ensured(generator, prompt.Render(generator), options, "prompt"), actor, ServingLimits.ClientOf(http), ct);
                 if (i == 0)
                     answer.Announce(http, running.TraceId);
                 choices.AddRange(await CollectAsync(answer, running, prompt, i, body, events, ct));
@@ -90,11 +91,11 @@ public sealed class TextCompletions(FindModel find, ServeGeneration generation, 
 
     private sealed record TextPrompt(string? Text, int[]? Tokens)
     {
-        public int[] Render(TextGenerator generator) => Tokens ?? Beginning(generator, Text!);
+        public int[] Render(BatchedGenerator generator) => Tokens ?? Beginning(generator, Text!);
     }
 
     /// <summary>A document's tokens without the one that ends it: the model goes on.</summary>
-    public static int[] Beginning(TextGenerator generator, string text)
+    public static int[] Beginning(BatchedGenerator generator, string text)
     {
         var document = generator.Format.Document(text);
         return document.Length > 1 && document[^1] == generator.Tokenizer.EosId ? document[..^1] : document;

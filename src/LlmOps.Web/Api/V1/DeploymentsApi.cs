@@ -20,6 +20,7 @@ public static class DeploymentsApi
         deployments.MapGet("", ([AsParameters] ListParameters list, DeploymentKind? kind, ReadDeployments read, CancellationToken ct) => read.ListAsync(list.Q, kind, list.From, list.Most, ct))
             .WithSummary("Deployments with the revisions that take traffic.");
         deployments.MapGet("/{name}", (string name, ReadDeployments read, CancellationToken ct) => read.GetAsync(name, ct)).WithSummary("One deployment with all its revisions.");
+        deployments.MapGet("/{name}/batch", (string name, ReadBatches batches, CancellationToken ct) => batches.GetAsync(name, ct)).WithSummary("The last steps of the loaded models behind a deployment: rows, prompt tokens and who waited.");
         deployments.MapPost("", async (DeployRequest body, Deploy deploy, ReadKnowledge knowledge, ClaimsPrincipal user, CancellationToken ct) =>
         {
             var revision = await deploy.DeployAsync(body.Name, body.Kind, body.Version, body.Variant, await IndexAsync(body.Index, knowledge, ct), user.ToActor(), ct);
