@@ -85,7 +85,10 @@ public static class LifecycleSetup
         services.AddSingleton<ReadAttestations>();
         services.AddSingleton<Deploy>();
         services.AddSingleton<ShiftTraffic>();
+        services.AddSingleton(TraceSettings.From(configuration));
+        services.AddSingleton<WriteSpans>();
         services.AddSingleton<IngestSpans>();
+        services.AddSingleton<ReceiveSpans>();
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();

@@ -5,24 +5,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tracing;
 
-public sealed class IngestSpans(IDbContextFactory<LlmOpsDb> dbs, Hints hints)
+/// <summary>What this server did itself.</summary>
+public sealed class IngestSpans(WriteSpans write, TraceSettings settings, Hints hints)
 {
-    /// <summary>Adds the spans that are not there yet; sending a batch twice adds nothing.</summary>
+    /// <summary>Adds the spans that are not there yet, and returns after the commit; sending a batch twice adds nothing.</summary>
     public async Task<int> IngestAsync(IReadOnlyCollection<Span> spans, CancellationToken ct = default)
     {
         if (spans.Count == 0)
             return 0;
-        var ids = spans.Select(s => s.SpanId).ToList();
-        // An exporter that got no answer sends its batch again, maybe while the first one is still being written.
-        var added = await UniqueViolation.RetryAsync(async () =>
-        {
-            await using var db = await dbs.CreateDbContextAsync(ct);
-            var known = (await db.Spans.Where(s => ids.Contains(s.SpanId)).Select(s => s.SpanId).ToListAsync(ct)).ToHashSet();
-            var fresh = spans.Where(s => known.Add(s.SpanId)).ToList();
-            db.Spans.AddRange(fresh);
-            await db.SaveChangesAsync(ct);
-            return fresh.Count;
-        });
+        var added = await write.WriteAsync([.. spans.Select(s => RedactSpan.Hide(s, settings))], ct);
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return added;
     }

@@ -38,6 +38,14 @@ public sealed class Span
     public double? CostUsd { get; init; }
     /// <summary>The cached tokens are more than all input tokens: whoever sent this does not count the cache as input, so the cost is a guess.</summary>
     public bool TokensDisagree { get; init; }
+
+    /// <summary>The same span with other texts.</summary>
+    internal Span With(string? input, string? output, string? error, string? userName, string attributesJson) => new()
+    {
+        TraceId = TraceId, SpanId = SpanId, ParentSpanId = ParentSpanId, Name = Name, Kind = Kind, DeploymentName = DeploymentName, RevisionName = RevisionName, StartedAt = StartedAt, DurationMs = DurationMs,
+        InputTokens = InputTokens, OutputTokens = OutputTokens, FirstTokenMs = FirstTokenMs, Input = input, Output = output, AttributesJson = attributesJson, Error = error, UserName = userName,
+        ServiceName = ServiceName, SessionId = SessionId, Provider = Provider, Model = Model, CacheReadTokens = CacheReadTokens, CacheWriteTokens = CacheWriteTokens, CostUsd = CostUsd, TokensDisagree = TokensDisagree,
+    };
 }
 
 public sealed class Feedback

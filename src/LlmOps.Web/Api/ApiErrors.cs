@@ -5,6 +5,7 @@ using LlmOps.Engines;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Web.Api.OpenAI;
+using LlmOps.Web.Api.Otlp;
 using LlmOps.Web.Security;
 using LlmOps.Web.Serving;
 using Microsoft.AspNetCore.Diagnostics;
@@ -39,6 +40,7 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
         LlmOpsException e => (e.Code, e.Message, null),
         TooManyRequestsException => (ErrorCode.RequestLimitExceeded, exception.Message, StatusCodes.Status429TooManyRequests),
         InvalidModelException or UnsupportedModelException => (ErrorCode.InvalidParameterValue, exception.Message, null),
+        MalformedOtlpException => (ErrorCode.BadRequest, exception.Message, null),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (ErrorCode.RequestLimitExceeded, "The request is larger than this address takes.", null),
         BadHttpRequestException { InnerException: JsonException json } => (ErrorCode.BadRequest, Words(json), null),
         BadHttpRequestException e => (ErrorCode.BadRequest, Words(e), e.StatusCode),
@@ -49,6 +51,8 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
 
     public static Task WriteAsync(HttpContext http, ErrorCode code, string message, int? status = null)
     {
+        if (OtlpReply.Serves(http.Request.Path))
+            return OtlpReply.WriteErrorAsync(http, code, message, status);
         if (OpenAIErrors.Apply(http.Request.Path))
             return OpenAIErrors.WriteAsync(http, code, message, status);
         http.Response.StatusCode = status ?? code.HttpStatus();

@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Web.Api;
 using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
+using LlmOps.Web.Api.Otlp;
 using LlmOps.Web.Api.V1;
 using LlmOps.Web.Components;
 using LlmOps.Web.Components.Shared;
@@ -34,6 +35,7 @@ public static class WebSetup
         services.TryAddSingleton(PipelineFolders.From(configuration));
         services.AddServing();
         services.AddOpenAI();
+        services.AddSingleton<DroppedTelemetry>();
         services.AddInterface();
         services.AddPeopleAndTokens();
         services.AddDataProtection().SetApplicationName("LlmOps").PersistKeysToFileSystem(KeyFolder(configuration));
@@ -72,6 +74,7 @@ public static class WebSetup
         app.MapApiV1();
         app.MapOpenAI();
         app.MapMlflow();
+        app.MapOtlp();
     }
 
     private static void MapPages(this WebApplication app) => app.MapRazorComponents<App>()

@@ -1,0 +1,49 @@
+using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Messaging;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Tracing;
+
+/// <param name="Rejected">Spans that cannot be kept, whoever sends them again.</param>
+/// <param name="Why">The first reasons, or null.</param>
+public sealed record ReceivedOutcome(int Rejected, string? Why);
+
+/// <summary>What programs outside send about themselves.</summary>
+public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans write, TraceSettings settings, Hints hints, TimeProvider time)
+{
+    private const int ReasonsTold = 3;
+    private static readonly TimeSpan PricesHold = TimeSpan.FromSeconds(10);
+    private sealed record KnownPrices(IReadOnlyList<ModelPrice> Prices, DateTimeOffset Until);
+    private KnownPrices? known;
+
+    /// <summary>Returns when everything that can be kept is in the database.</summary>
+    public async Task<ReceivedOutcome> ReceiveAsync(IReadOnlyList<ReceivedSpan> sent, CancellationToken ct = default)
+    {
+        var prices = await PricesAsync(ct);
+        var kept = new List<Span>(sent.Count);
+        List<string> reasons = [];
+        var rejected = 0;
+        foreach (var span in sent)
+            if (span.Objection is { } objection)
+            {
+                rejected++;
+                if (reasons.Count < ReasonsTold && !reasons.Contains(objection))
+                    reasons.Add(objection);
+            }
+            else if (settings.Keeps(span.TraceId))
+                kept.Add(RedactSpan.Hide(CanonicalSpan.From(span, prices), settings));
+        if (kept.Count > 0 && await write.WriteAsync(kept, ct) > 0)
+            await hints.ChangedAsync(Areas.Trace, Guid.Empty);
+        return new(rejected, rejected == 0 ? null : string.Join("; ", reasons) + ".");
+    }
+
+    // Read at most every few seconds: a stream of small batches must not become a stream of the same question.
+    private async Task<IReadOnlyList<ModelPrice>> PricesAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        if (known is { } current && now < current.Until)
+            return current.Prices;
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        return (known = new(await db.ModelPrices.AsNoTracking().ToListAsync(ct), now + PricesHold)).Prices;
+    }
+}
