@@ -1,6 +1,6 @@
 """A plain PyTorch eager loop over the same Llama, weights, rows and options as LlmOps.Benchmarks' `training peer`.
 
-Usage: pretrain.py FOLDER THREADS. Reads FOLDER/{config.json,model.safetensors,steps.jsonl}; then, for each line "N" on standard input, does N optimizer
+Usage: pretrain.py FOLDER THREADS [cpu|cuda] [Float32|BFloat16|Float16]. Reads FOLDER/{config.json,model.safetensors,steps.jsonl}; then, for each line "N" on standard input, does N optimizer
 steps and answers "tokens seconds loss". Written for PyTorch 1.13 and later: where torch has scaled_dot_product_attention it is used, else attention is
 written out as libraries of that time did.
 """
@@ -15,6 +15,9 @@ import torch.nn.functional as F
 from torch import nn
 
 folder, threads = sys.argv[1], int(sys.argv[2])
+device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+precision = sys.argv[4] if len(sys.argv) > 4 else "Float32"
+autocast = {"BFloat16": torch.bfloat16, "Float16": torch.float16}.get(precision)
 torch.set_num_threads(threads)
 config = json.load(open(folder + "/config.json"))
 hidden, heads, kv = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
@@ -124,6 +127,9 @@ def batch(rows, length):
 
 model = Llama()
 load(model)
+model.to(device)
+model.cos, model.sin = model.cos.to(device), model.sin.to(device)
+scaler = torch.amp.GradScaler(device) if precision == "Float16" else None
 options = json.load(open(folder + "/options.json"))
 length = options["context_length"]
 # Batches are built before the clock starts, masks while it runs.
@@ -132,24 +138,32 @@ matrices = [p for p in model.parameters() if p.dim() > 1]
 vectors = [p for p in model.parameters() if p.dim() == 1]
 optimizer = torch.optim.AdamW(
     [{"params": matrices, "weight_decay": options["weight_decay"]}, {"params": vectors, "weight_decay": 0.0}], betas=(options["beta1"], options["beta2"]), eps=1e-8)
-causal = torch.ones(length, length, dtype=torch.bool).tril()
-itself = torch.eye(length, dtype=torch.bool)
+causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+itself = torch.eye(length, dtype=torch.bool, device=device)
 at = 0
-print(torch.__version__, "sdpa" if sdpa is not None else "attention written out", torch.get_num_threads(), "threads", flush=True)
+print(torch.__version__, "sdpa" if sdpa is not None else "attention written out", torch.get_num_threads(), "threads", device, precision, flush=True)
 for line in sys.stdin:
     tokens, started = 0, time.perf_counter()
     for _ in range(int(line)):
-        ids, positions, document, labels, count = steps[at]
+        *tensors, count = steps[at]
+        ids, positions, document, labels = (t.to(device, non_blocking=True) for t in tensors)
         seen = ((document[:, :, None] == document[:, None, :]) & (document >= 0)[:, :, None] & causal) | itself
-        mask = torch.zeros(len(ids), 1, length, length).masked_fill_(~seen[:, None], float("-inf"))
+        mask = torch.zeros(len(ids), 1, length, length, device=device).masked_fill_(~seen[:, None], float("-inf"))
         for group in optimizer.param_groups:
             group["lr"] = options["rates"][at]
         optimizer.zero_grad(set_to_none=True)
-        logits = model(ids, positions, mask)
-        loss = F.cross_entropy(logits.view(-1, logits.shape[-1]), labels.view(-1))
-        loss.backward()
+        with torch.autocast(device, dtype=autocast, enabled=autocast is not None):
+            logits = model(ids, positions, mask)
+        loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), labels.view(-1))
+        (scaler.scale(loss) if scaler else loss).backward()
+        if scaler:
+            scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(model.parameters(), options["max_gradient_norm"])
-        optimizer.step()
+        if scaler:
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            optimizer.step()
         last = loss.item()
         tokens, at = tokens + count, at + 1
     print(tokens, time.perf_counter() - started, last, flush=True)

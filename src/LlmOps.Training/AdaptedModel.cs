@@ -47,6 +47,8 @@ internal sealed class AdaptedModel : IDisposable
             }
             LoraAdapter? adapter = shape is null ? null : new LoraAdapter(model, shape with { Seed = options.Seed }, scores ? [ScoreHead.TensorName] : []);
             model.Adapter = adapter;
+            model.MoveTo(TorchRuntime.DeviceOf(options.Device));
+            if (options.Precision == Precision.Float16) model.Scaler = new LossScaler();
             return new AdaptedModel(hfFolder, scores, model, tokenizer, adapter, ModelFolder.WeightsSha256(hfFolder));
         }
         catch
@@ -60,6 +62,7 @@ internal sealed class AdaptedModel : IDisposable
     /// <returns>SHA-256 of the written weights.</returns>
     public string MergeAndSave(string targetFolder)
     {
+        Model.MoveTo(TorchSharp.torch.CPU);
         if (Adapter is not null)
         {
             // The adapter alone stays usable: beside a quantized base, or merged again elsewhere. One with a head beside it is none that the others could load.

@@ -55,6 +55,7 @@ public sealed record Distillation : ContinuedTraining
         {
             using AdaptedModel student = AdaptedModel.Open(studentFolder, Adapter, this);
             using CausalLanguageModel teacher = OpenTeacher(teacherFolder, student);
+            teacher.MoveTo(student.Model.Device);
             string teacherSha256 = ModelFolder.Sha256(Path.Combine(teacherFolder, "model.safetensors"));
             int limit = Math.Min(LimitFor(student.Model.Config), LimitFor(teacher.Config));
             var check = new DataCheck(rows.Train, rows.HeldOut, limit, Leakage, ct);
@@ -62,11 +63,11 @@ public sealed record Distillation : ContinuedTraining
             TrainingDataReport data = check.Report(progress);
             if (sequences.Count == 0) throw new ArgumentException($"No example fits: there are {rows.Train.Count}, and a prompt must leave room for a completion below {limit} tokens.");
             // Scores of both models over the vocabulary are held at once.
-            int partTokens = Math.Max(1, Batching.MicroBatch.Tokens(student.Model.Config) / 2);
+            int partTokens = Math.Max(1, Batching.MicroBatch.Tokens(student.Model) / 2);
             List<int> lengths = [.. sequences.Select(s => s.Tokens.Length)];
             List<int[]> steps = Batches(lengths);
             var loop = new TrainingLoop(student.Trainable, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, $"{student.SourceSha256}|{teacherSha256}", sequences.Select(s => s.Tokens))))
+                steps.Count, this, workFolder, RunKey.Of(this, $"{student.SourceSha256}|{teacherSha256}", sequences.Select(s => s.Tokens))) { Scaler = student.Model.Scaler })
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(student.Model, teacher, held, partTokens, ct, train: false)),
             };
@@ -89,11 +90,11 @@ public sealed record Distillation : ContinuedTraining
             ct.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             TokenBatch batch = TokenBatch.OfSequences(part, student.Config.PadTokenId);
-            torch.Tensor labels = torch.tensor(batch.Labels), target;
+            torch.Tensor labels = student.Place(batch.Labels), target;
             using (torch.no_grad()) target = Scores(teacher, batch);
             var (each, kl, ce) = DistillationLoss.Of(Scores(student, batch), target, labels, Temperature, TeacherShare);
             torch.Tensor partLoss = each.sum() / total;
-            if (train) partLoss.backward();
+            if (train) student.Backward(partLoss);
             loss += partLoss.item<float>();
             divergence += kl.sum().item<float>();
             crossEntropy += ce.sum().item<float>();
@@ -105,7 +106,7 @@ public sealed record Distillation : ContinuedTraining
         });
     }
 
-    private static torch.Tensor Scores(CausalLanguageModel model, TokenBatch batch) => model.Logits(model.Hidden(batch).index_select(0, torch.tensor(batch.ScoredAt)));
+    private static torch.Tensor Scores(CausalLanguageModel model, TokenBatch batch) => model.Logits(model.Hidden(batch).index_select(0, model.Place(batch.ScoredAt)));
 
     private static CausalLanguageModel OpenTeacher(string folder, AdaptedModel student)
     {

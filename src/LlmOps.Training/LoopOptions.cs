@@ -61,6 +61,9 @@ public abstract record LoopOptions
     /// <summary>Number format of a language model's matrix products, in training and in its measurements. Small models compute in float32.</summary>
     public Precision Precision { get; init; }
 
+    /// <summary>Where a language model trains.</summary>
+    public TrainingDevice Device { get; init; }
+
     /// <summary>
     /// Keeps only each layer's input of a language model for the backward pass and computes the rest again there: activations shrink to about one layer's, a step
     /// takes about a third longer.
@@ -98,6 +101,7 @@ public abstract record LoopOptions
         Check.AtLeast(SampleEverySteps, 0);
         Check.AtLeast(Threads, 0);
         Schedule.Validate();
-        Product.Validate(Precision);
+        Product.Validate(Precision, Device);
+        if (Device == TrainingDevice.Cuda && Optimizer.Kind == OptimizerKind.Adafactor) throw new ArgumentException("Adafactor works on the processor only; choose AdamW, Adam, Sgd, RmsProp or Lion with the device cuda.");
     }
 }

@@ -77,9 +77,9 @@ public sealed record PreferenceAlignment : ContinuedTraining
             List<int[]> steps = Batches(lengths);
             var step = new PreferenceStep(
                 adapted.Model, Loss, LikelihoodWeight, MicroBatch > 0 ? MicroBatch : int.MaxValue,
-                Batching.MicroBatch.Tokens(adapted.Model.Config));
+                Batching.MicroBatch.Tokens(adapted.Model));
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))) { Scaler = adapted.Model.Scaler })
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Accumulate(held, ct, train: false)),
                 Inspect = Stuck(),

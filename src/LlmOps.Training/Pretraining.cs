@@ -66,8 +66,10 @@ public sealed record Pretraining : LoopOptions
             List<List<int[]>[]> steps = [.. Steps(documents)];
             using var model = new CausalLanguageModel(Config(tokenizer), trainable: true) { Precision = Precision, RecomputeActivations = RecomputeActivations, Dropout = Dropout };
             model.Initialize(Seed, InitializerRange);
+            model.MoveTo(TorchRuntime.DeviceOf(Device));
+            if (Precision == Precision.Float16) model.Scaler = new LossScaler();
             var samples = TextSamples.OfTexts(tokenizer, heldOut.Count > 0 ? heldOut : texts);
-            var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)))
+            var loop = new TrainingLoop(model.Parameters, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, "", documents)) { Scaler = model.Scaler })
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Measure(model, [.. DocumentPacking.Pack(held, ContextLength)], train: false, ct)),
                 Samples = () => samples.Of(model),
@@ -77,6 +79,7 @@ public sealed record Pretraining : LoopOptions
                 model.BeginStep(LengthBuckets.HashCodeOf(Seed, step));
                 return Measure(model, steps[step], train: true, ct);
             }, progress, ct);
+            model.MoveTo(torch.CPU);
             tokenizer.Save(targetFolder);
             return report with { WeightsSha256 = ModelFolder.Save(model, targetFolder) };
         });
@@ -104,14 +107,14 @@ public sealed record Pretraining : LoopOptions
     {
         double total = rows.Sum(row => row.Sum(d => d.Length - 1)), loss = 0;
         int tokens = 0;
-        foreach (List<int[]>[] part in rows.Chunk(MicroBatch > 0 ? MicroBatch : Math.Max(1, Batching.MicroBatch.Tokens(model.Config) / ContextLength)))
+        foreach (List<int[]>[] part in rows.Chunk(MicroBatch > 0 ? MicroBatch : Math.Max(1, Batching.MicroBatch.Tokens(model) / ContextLength)))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             TokenBatch batch = TokenBatch.OfPacked(part, ContextLength, model.Config.PadTokenId);
             // Divided by the tokens of the whole step, not of the part: parts of unequal size would otherwise weigh their tokens differently.
             torch.Tensor partLoss = -TokenLogProbabilities.Of(model, batch).sum() / total;
-            if (train) partLoss.backward();
+            if (train) model.Backward(partLoss);
             loss += partLoss.item<float>();
             tokens += batch.Tokens;
         }

@@ -38,11 +38,11 @@ public sealed class RewardModel : IDisposable
             return new TokenSequence(tokens.Length > limit ? tokens[..limit] : tokens, 1);
         })];
         var rewards = new List<float>(answers.Count);
-        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(sequences, s => s.Tokens.Length, MicroBatch.Tokens(model.Config)))
+        foreach (List<TokenSequence> part in LengthBuckets.MicroBatches(sequences, s => s.Tokens.Length, MicroBatch.Tokens(model)))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            rewards.AddRange(Rewards(model, part).data<float>().ToArray());
+            rewards.AddRange(Rewards(model, part).cpu().data<float>().ToArray());
         }
         return [.. rewards];
     }
@@ -54,7 +54,7 @@ public sealed class RewardModel : IDisposable
     internal static Tensor Rewards(CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences)
     {
         TokenBatch batch = TokenBatch.OfSequences(sequences, model.Config.PadTokenId);
-        Tensor last = tensor(sequences.Select((s, row) => (long)row * batch.Length + s.Tokens.Length - 1).ToArray());
+        Tensor last = model.Place(sequences.Select((s, row) => (long)row * batch.Length + s.Tokens.Length - 1).ToArray());
         return nn.functional.linear(model.Hidden(batch).index_select(0, last), model.Adapter?.Whole(ScoreHead.TensorName) ?? model.Parameters[ScoreHead.TensorName]).squeeze(-1);
     }
 }

@@ -60,9 +60,9 @@ public sealed record RewardModelling : ContinuedTraining
             IReadOnlyList<PreferencePair> held = ChooseHeldOut(all);
             List<int> lengths = [.. encoded.Select(p => p.Length)];
             List<int[]> steps = Batches(lengths);
-            int partTokens = Batching.MicroBatch.Tokens(model.Config);
+            int partTokens = Batching.MicroBatch.Tokens(model);
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))))
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.SelectMany(p => new[] { p.Chosen.Tokens, p.Rejected.Tokens }))) { Scaler = model.Scaler })
             {
                 Unlearnt = Margin == 0 && CentreCoefficient == 0 ? Math.Log(2) : double.NaN,
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(Accumulate(model, held, partTokens, ct, train: false)),
@@ -85,9 +85,9 @@ public sealed record RewardModelling : ContinuedTraining
             using var scope = NewDisposeScope();
             var rewards = RewardModel.Rewards(model, [.. part.Select(p => p.Chosen), .. part.Select(p => p.Rejected)]);
             var partLoss = RewardLoss.Of(rewards.narrow(0, 0, part.Count), rewards.narrow(0, part.Count, part.Count), Margin, CentreCoefficient).sum() / pairs.Count;
-            if (train) partLoss.backward();
+            if (train) model.Backward(partLoss);
             loss += partLoss.item<float>();
-            float[] each = rewards.detach().data<float>().ToArray();
+            float[] each = rewards.detach().cpu().data<float>().ToArray();
             for (int i = 0; i < part.Count; i++)
             {
                 margin += each[i] - each[part.Count + i];

@@ -104,11 +104,11 @@ public sealed record SupervisedFineTuning : LoopOptions
             List<(int Epoch, int[] Indices)> steps =
                 [.. Enumerable.Range(0, Epochs).SelectMany(epoch => Batches(set, epoch).Select(indices => (epoch, indices))).Take(MaxSteps > 0 ? MaxSteps : int.MaxValue)];
             var asked = new TextSamples(adapted.Tokenizer, [.. (heldOut.Count > 0 ? heldOut : examples).Take(SampledPrompts).Select(encoder.Prompt).Where(p => p.Tokens.Length > 0)]);
-            var step = new FineTuningStep(adapted.Model, Batching.MicroBatch.Tokens(adapted.Model.Config))
+            var step = new FineTuningStep(adapted.Model, Batching.MicroBatch.Tokens(adapted.Model))
             {
                 PartExamples = MicroBatch > 0 ? MicroBatch : int.MaxValue, Packs = Packing == Packing.Bfd, MaxLength = limit, LabelSmoothing = LabelSmoothing, NeftuneAlpha = NeftuneAlpha, Seed = Seed,
             };
-            var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, [set.Digest])))
+            var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, [set.Digest])) { Scaler = adapted.Model.Scaler })
             {
                 Samples = () => [.. asked.Of(adapted.Model), .. set.Augmented.Samples],
                 HeldOut = held.Lengths.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Measure(held.At(Enumerable.Range(0, held.Lengths.Count)), ct)),

@@ -24,6 +24,9 @@ public static class TorchRuntime
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     private static extern int SetEnvironment(byte[] name, byte[] value, int overwrite);
 
+    /// <summary>Folder of a libtorch built for CUDA that is loaded in the place of the program's own; null for that one. Set it before the first <see cref="Start"/>.</summary>
+    public static string? LibtorchFolder { get; set; }
+
     /// <summary>Number of threads that tensor operations use; 0 before the first <see cref="Start"/>.</summary>
     public static int Threads { get; private set; }
 
@@ -41,6 +44,7 @@ public static class TorchRuntime
         lock (Gate)
         {
             if (started && Threads == wanted) return;
+            if (!started && LibtorchFolder is { Length: > 0 } folder) Libtorch.Load(folder);
             try
             {
                 torch.InitializeDeviceType(DeviceType.CPU);
@@ -57,5 +61,19 @@ public static class TorchRuntime
             Threads = wanted;
             started = true;
         }
+    }
+
+    /// <summary>The device of a training, once libtorch is started.</summary>
+    /// <exception cref="PlatformNotSupportedException">It is a GPU, and no libtorch for CUDA is named or it finds none; the message says what to do.</exception>
+    internal static torch.Device DeviceOf(TrainingDevice device)
+    {
+        if (device == TrainingDevice.Cpu) return torch.CPU;
+        if (LibtorchFolder is not { Length: > 0 } folder)
+        {
+            throw new PlatformNotSupportedException(
+                $"The device is cuda, and this worker has no libtorch for it: set Worker__LibtorchFolder to the lib folder of a libtorch {torch.__version__} built for CUDA, or choose the device cpu.");
+        }
+        if (!torch.cuda_is_available()) throw new PlatformNotSupportedException($"The device is cuda, and the libtorch in {folder} finds no GPU: check the NVIDIA driver (nvidia-smi), or choose the device cpu.");
+        return torch.CUDA;
     }
 }

@@ -15,6 +15,9 @@ internal sealed record TrainingCounters(int Step, long Tokens, double Seconds, d
     /// <summary>Training losses so far; the verdict is a function of them.</summary>
     public LossHistory Losses { get; init; } = LossHistory.Empty;
 
+    /// <summary>State of float16's scale; null without one.</summary>
+    public LossScale? Scale { get; init; }
+
     public double? BestHeldOut => HeldOut.Count == 0 ? null : HeldOut.Min(p => p.Loss);
 }
 
@@ -43,7 +46,7 @@ internal sealed class TrainingCheckpoints(string folder, string key, int keepLas
         {
             long[] shape = [parameters.Count];
             var file = Path.Combine(temporary, StateFile);
-            SafetensorsWriter.WriteFloat32(file, [("weights", shape, parameters.Values.ToArray()), .. state.Select(s => (s.Name, new long[] { s.Values.Length }, s.Values))]);
+            SafetensorsWriter.WriteFloat32(file, [("weights", shape, parameters.ToArray()), .. state.Select(s => (s.Name, new long[] { s.Values.Length }, s.Values))]);
             var written = new Header(key, ModelFolder.Sha256(file), best, at);
             AtomicFile.Write(Path.Combine(temporary, CountersFile), stream => JsonSerializer.Serialize(stream, written));
             if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
@@ -119,7 +122,7 @@ internal sealed class TrainingCheckpoints(string folder, string key, int keepLas
             float[] weights = stored.ReadFloat32("weights");
             float[][] buffers = [.. state.Select(s => stored.ReadFloat32(s.Name))];
             if (weights.Length != parameters.Count || buffers.Zip(state).Any(p => p.First.Length != p.Second.Values.Length)) return null;
-            weights.CopyTo(parameters.Values);
+            parameters.Set(weights);
             for (int i = 0; i < buffers.Length; i++) buffers[i].CopyTo(state[i].Values, 0);
             return header.At;
         }

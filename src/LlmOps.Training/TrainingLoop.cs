@@ -11,7 +11,11 @@ namespace LlmOps.Training;
 /// <param name="Options">Options that all objectives share.</param>
 /// <param name="WorkFolder">Receives checkpoints.</param>
 /// <param name="Key">Digest of everything the outcome depends on (<see cref="RunKey"/>).</param>
-internal sealed record LoopSettings(int TotalSteps, LoopOptions Options, string WorkFolder, string Key);
+internal sealed record LoopSettings(int TotalSteps, LoopOptions Options, string WorkFolder, string Key)
+{
+    /// <summary>Scales float16's losses; null without it.</summary>
+    public LossScaler? Scaler { get; init; }
+}
 
 /// <summary>What accumulating one step's gradients yields.</summary>
 internal sealed record Accumulated(double Loss, int Tokens, IReadOnlyDictionary<string, double> Metrics);
@@ -60,11 +64,14 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
     private TrainingReport Train(Func<int, Accumulated> accumulate, IProgress<TrainingStep>? progress, CancellationToken ct)
     {
         var (asked, optimizer) = (progress as ITrainingWatch, Optimizer.Create(options.Optimizer, parameters));
+        using var onDevice = optimizer as IDisposable;
         ExponentialAverage? average = options.EmaDecay > 0 ? new ExponentialAverage(parameters, options.EmaDecay) : null;
         IReadOnlyList<(string, float[])> state = average is null ? optimizer.State : [.. optimizer.State, ("average", average.Values)];
         var checkpoints = new TrainingCheckpoints(Path.Combine(settings.WorkFolder, "checkpoints"), settings.Key, options.KeepLast);
         TrainingCounters at = checkpoints.Restore(parameters, state)
             ?? (asked?.StartFrom is { } start ? TrainingCheckpoints.RestoreFrom(start, parameters, state) : new TrainingCounters(0, 0, 0, 0));
+        optimizer.PutState();
+        if (at.Scale is { } scale) settings.Scaler?.Restore(scale);
         int resumedFrom = at.Step, saved = at.Step;
         IReadOnlyDictionary<string, double> metrics = new Dictionary<string, double>();
         var clock = new Stopwatch();
@@ -77,13 +84,15 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
                 clock.Restart();
                 parameters.ClearGradients();
                 Accumulated result = accumulate(at.Step);
-                double norm = parameters.GradientNorm();
-                watch.Look(at.Step + 1, result, norm, at.Losses.Means.Count > 0 ? at.Losses.Means[0] : null);
+                double scaled = settings.Scaler?.Scale ?? 1, norm = parameters.GradientNorm() / scaled;
+                // Gradients that left float16's range are no fault of the training: the step is passed over and the next one scaled less.
+                bool update = settings.Scaler?.Took(norm) ?? true;
+                if (update) watch.Look(at.Step + 1, result, norm, at.Losses.Means.Count > 0 ? at.Losses.Means[0] : null);
                 double rate = options.LearningRate * options.Schedule.At(Progress(at), [.. at.HeldOut.Select(p => p.Loss)]);
-                optimizer.Step(at.Step + 1, rate, norm > options.MaxGradientNorm ? options.MaxGradientNorm / (norm + 1e-6) : 1);
+                if (update) optimizer.Step(at.Step + 1, rate, (norm > options.MaxGradientNorm ? options.MaxGradientNorm / (norm + 1e-6) : 1) / scaled);
                 average?.Update();
                 double seconds = clock.Elapsed.TotalSeconds;
-                at = at with { Step = at.Step + 1, Tokens = at.Tokens + result.Tokens, Seconds = at.Seconds + seconds, Loss = result.Loss, Losses = at.Losses.With(result.Loss) };
+                at = at with { Step = at.Step + 1, Tokens = at.Tokens + result.Tokens, Seconds = at.Seconds + seconds, Loss = result.Loss, Losses = at.Losses.With(result.Loss), Scale = settings.Scaler?.State };
                 metrics = result.Metrics;
                 bool last = at.Step == settings.TotalSteps || at.Seconds >= options.MaxSeconds || asked?.FinishRequested == true;
                 bool best = false;
@@ -94,17 +103,17 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
                 stopped = asked?.FinishRequested == true || (options.Patience > 0 && SinceBest(at) >= options.Patience);
                 // The best state is saved when an early stop may want it back; otherwise the rhythm suffices.
                 if (at.Step % options.CheckpointEverySteps == 0 || (best && options.Patience > 0) || stopped)
-                    saved = Save(checkpoints, state, at, best, asked);
+                    saved = Save(checkpoints, optimizer, state, at, best, asked);
             }
         }
         catch (OperationCanceledException)
         {
             // A step that was cut short changed only gradients; buffers are those of the last finished step.
-            if (at.Step > saved) Save(checkpoints, state, at, false, asked);
+            if (at.Step > saved) Save(checkpoints, optimizer, state, at, false, asked);
             throw;
         }
         // Kept after the end: a run repeated because its result got lost finishes at once.
-        if (at.Step > saved) Save(checkpoints, state, at, at.HeldOut.Count > 0 && at.HeldOut[^1] is var newest && newest.Step == at.Step && newest.Loss <= at.BestHeldOut, asked);
+        if (at.Step > saved) Save(checkpoints, optimizer, state, at, at.HeldOut.Count > 0 && at.HeldOut[^1] is var newest && newest.Step == at.Step && newest.Loss <= at.BestHeldOut, asked);
         int weightsOf = at.Step;
         if (options.Patience > 0 && SinceBest(at) > 0 && checkpoints.TakeBest(parameters, state)) weightsOf = at.HeldOut.MinBy(p => p.Loss)!.Step;
         average?.Swap();
@@ -164,8 +173,9 @@ internal sealed class TrainingLoop(FlatParameters parameters, LoopSettings setti
         }
     }
 
-    private int Save(TrainingCheckpoints checkpoints, IReadOnlyList<(string, float[])> state, TrainingCounters at, bool best, ITrainingWatch? asked)
+    private int Save(TrainingCheckpoints checkpoints, Optimizer optimizer, IReadOnlyList<(string, float[])> state, TrainingCounters at, bool best, ITrainingWatch? asked)
     {
+        optimizer.FetchState();
         SavedCheckpoint written = checkpoints.Save(parameters, state, at, best);
         checkpoints.Prune(step => asked?.Removed(step));
         asked?.Saved(written);

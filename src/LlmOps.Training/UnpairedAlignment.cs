@@ -76,9 +76,9 @@ public sealed record UnpairedAlignment : ContinuedTraining
             List<int> lengths = [.. encoded.Select(r => r.Completion.Tokens.Length)];
             List<int[]> steps = Batches(lengths);
             var step = new UnpairedStep(
-                adapted.Model, new UnpairedLoss(Beta, LambdaDesirable, LambdaUndesirable), MicroBatch > 0 ? MicroBatch : int.MaxValue, Batching.MicroBatch.Tokens(adapted.Model.Config));
+                adapted.Model, new UnpairedLoss(Beta, LambdaDesirable, LambdaUndesirable), MicroBatch > 0 ? MicroBatch : int.MaxValue, Batching.MicroBatch.Tokens(adapted.Model));
             var loop = new TrainingLoop(adapted.Trainable, new LoopSettings(
-                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.Select(r => r.Completion.Tokens).Append([.. encoded.Select(r => r.Desirable ? 1 : 0)]))))
+                steps.Count, this, workFolder, RunKey.Of(this, adapted.SourceSha256, encoded.Select(r => r.Completion.Tokens).Append([.. encoded.Select(r => r.Desirable ? 1 : 0)]))) { Scaler = adapted.Model.Scaler })
             {
                 HeldOut = held.Count == 0 ? null : () => TrainingLoop.AsHeldOut(step.Accumulate(held, ct, train: false)),
             };

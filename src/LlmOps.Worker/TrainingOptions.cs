@@ -26,10 +26,15 @@ public static class TrainingOptions
         LearningRate = p.LearningRate, Epochs = p.Epochs, MaxSteps = p.MaxSteps, BatchSize = p.BatchSize, MicroBatch = p.MicroBatch, MaxGradientNorm = p.MaxGradientNorm,
         EmaDecay = p.EmaDecay, EvaluateEverySteps = p.EvaluateEvery, HeldOutExamples = p.HeldOutExamples, Patience = p.Patience, SampleEverySteps = p.SampleEvery,
         CheckpointEverySteps = p.CheckpointEvery, KeepLast = p.KeepCheckpoints, Seed = p.Seed, Threads = threads,
-        RecomputeActivations = p.RecomputeActivations, Precision = p.Precision == "bfloat16" ? Precision.BFloat16 : Precision.Float32,
+        RecomputeActivations = p.RecomputeActivations, Precision = Format(p.Precision), Device = p.Device == "cuda" ? TrainingDevice.Cuda : TrainingDevice.Cpu,
         Optimizer = options.Optimizer with { Kind = Rule(p.Optimizer), Momentum = p.Momentum, Nesterov = p.Nesterov, WeightDecay = p.WeightDecay, L1 = p.L1 },
         Schedule = options.Schedule with { Kind = Shape(p.Schedule), WarmupFraction = p.WarmupFraction, FinalFraction = p.FinalFraction },
     });
+
+    private static Precision Format(string name) => name switch
+    {
+        "float32" => Precision.Float32, "bfloat16" => Precision.BFloat16, "float16" => Precision.Float16, _ => throw new ArgumentException($"The precision '{name}' is unknown."),
+    };
 
     private static OptimizerKind Rule(string name) => name switch
     {

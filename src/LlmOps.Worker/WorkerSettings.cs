@@ -22,6 +22,9 @@ public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, Time
     /// <summary>Log-probabilities of starting versions, by content; safe to delete at any time.</summary>
     public string ReferenceCache { get; } = Path.Combine(Path.GetDirectoryName(WorkRoot) ?? "", "cache", "reference-logprobs");
 
+    /// <summary>Folder of a libtorch built for CUDA; null trains on the processor only.</summary>
+    public string? LibtorchFolder { get; init; }
+
     public string? JudgeKey(string name) => JudgeKeys.GetValueOrDefault(name);
 
     public static WorkerSettings From(IConfiguration configuration)
@@ -41,6 +44,7 @@ public sealed record WorkerSettings(string Name, int Slots, TimeSpan Lease, Time
             TimeSpan.FromMilliseconds(configuration.GetValue("Worker:PollMs", 1000)), configuration["Worker:Provides"] ?? "cpu", Path.Combine(data, "work"),
             configuration.IsPostgres() ? null : data, configuration.GetValue("Worker:Threads", 0), programs)
         {
+            LibtorchFolder = configuration["Worker:LibtorchFolder"] is { Length: > 0 } folder ? folder : null,
             JudgeKeys = configuration.GetSection("Judges:Keys").GetChildren().Where(c => c.Value is { Length: > 0 }).ToDictionary(c => c.Key, c => c.Value!, StringComparer.OrdinalIgnoreCase),
         };
     }

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Jobs;
+using LlmOps.Training;
 using LlmOps.Worker.Handlers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -10,7 +11,9 @@ public static class WorkerSetup
     /// <summary>Everything that carries out jobs. The handlers are a closed list: one for each kind of stage.</summary>
     public static IServiceCollection AddWorker(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddSingleton(WorkerSettings.From(configuration));
+        var settings = WorkerSettings.From(configuration);
+        services.AddSingleton(settings);
+        if (settings.LibtorchFolder is not null) TorchRuntime.LibtorchFolder = settings.LibtorchFolder;
         services.AddSingleton(PipelineFolders.From(configuration));
         services.AddSingleton<DatasetFiles>();
         services.AddSingleton<TrainingSources>();

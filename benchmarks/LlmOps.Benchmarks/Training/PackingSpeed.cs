@@ -24,7 +24,7 @@ internal static class PackingSpeed
         {
             var model = new CausalLanguageModel(options.Config(tokenizer), trainable: true);
             model.Initialize(1, 0.02);
-            var step = new FineTuningStep(model, inParts ? MicroBatch.Tokens(model.Config) : int.MaxValue) { Packs = packs, MaxLength = Limit };
+            var step = new FineTuningStep(model, inParts ? MicroBatch.Tokens(model) : int.MaxValue) { Packs = packs, MaxLength = Limit };
             return new Steps(name, threads, model.Parameters, n => step.Accumulate(n, [.. batches[n % batches.Count].Select(i => examples[i])], default), 6, dispose: model.Dispose);
         }
         List<int[]> shuffled = LengthBuckets.Shuffled(examples.Length, BatchSize, 1, 0);

@@ -8,11 +8,11 @@ namespace LlmOps.Benchmarks.Training;
 /// <summary>Our pretraining beside a PyTorch eager loop: same starting weights, same rows in the same order, same learning rates, same number of threads.</summary>
 internal static class Peer
 {
-    public static void Run(string size, int rounds, int threads)
+    public static void Run(string size, int rounds, int threads, TrainingDevice device = TrainingDevice.Cpu, Precision precision = Precision.Float32)
     {
-        int stepsPerTurn = size == "27m" ? 2 : 10, total = 1 + (rounds + 2) * stepsPerTurn;
+        int stepsPerTurn = device == TrainingDevice.Cuda ? 40 : size == "27m" ? 2 : 10, total = 1 + (rounds + 2) * stepsPerTurn;
         (Pretraining options, int vocabulary) = Sizes(size);
-        options = options with { MaxSteps = total, Epochs = 100, Threads = threads, CheckpointEverySteps = int.MaxValue, Seed = 1 };
+        options = options with { MaxSteps = total, Epochs = 100, Threads = threads, CheckpointEverySteps = int.MaxValue, Seed = 1, Device = device, Precision = precision };
         string folder = Directory.CreateTempSubdirectory("llmops-peer-").FullName;
         try
         {
@@ -21,8 +21,8 @@ internal static class Peer
             double[] tokens = Write(options, texts, tokenizer, total, folder);
             Pretraining ours = options with { Threads = threads };
             var side = new TrainingSide("ours", stepsPerTurn, step => tokens[step], (progress, ct) => ours.Run(texts, [], tokenizer, Path.Combine(folder, "target"), Path.Combine(folder, "work"), progress, ct));
-            var peer = new PythonPeer(folder, threads, stepsPerTurn);
-            Turns.Print($"pretraining, {size}, {threads} threads, {stepsPerTurn} steps a turn", "tokens/s", rounds, peer, side);
+            var peer = new PythonPeer(folder, threads, stepsPerTurn, device == TrainingDevice.Cuda ? "cuda" : "cpu", precision.ToString());
+            Turns.Print($"pretraining, {size}, {device}, {precision}, {threads} threads, {stepsPerTurn} steps a turn", "tokens/s", rounds, peer, side);
             Console.WriteLine("\n| loss of step | ours | peer |\n|---|---|---|");
             for (int i = 0; i < peer.Losses.Count; i++) Console.WriteLine($"| {1 + i * stepsPerTurn} | {side.Losses[i * stepsPerTurn]:0.0000} | {peer.Losses[i]:0.0000} |");
         }

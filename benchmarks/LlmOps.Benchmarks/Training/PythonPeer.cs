@@ -9,11 +9,11 @@ internal sealed class PythonPeer : ISide
     private readonly Process process;
     private readonly int stepsPerTurn;
 
-    public PythonPeer(string folder, int threads, int stepsPerTurn)
+    public PythonPeer(string folder, int threads, int stepsPerTurn, string device = "cpu", string precision = "Float32")
     {
         this.stepsPerTurn = stepsPerTurn;
         string python = Environment.GetEnvironmentVariable("PEER_PYTHON") ?? "/usr/bin/python3";
-        var start = new ProcessStartInfo(python, [Path.Combine("benchmarks", "peers", "pretrain.py"), folder, threads.ToString(CultureInfo.InvariantCulture)])
+        var start = new ProcessStartInfo(python, [Path.Combine("benchmarks", "peers", "pretrain.py"), folder, threads.ToString(CultureInfo.InvariantCulture), device, precision])
         {
             RedirectStandardInput = true, RedirectStandardOutput = true,
         };

@@ -50,7 +50,7 @@ internal static class ReferenceSpeed
         AdaptedModel adapted = AdaptedModel.Open(folder, rank == 0 ? null : new AdapterOptions(rank, 32), new PreferenceAlignment { Seed = 1 });
         List<PreferencePair> pairs = PreferencePair.Encode(examples, PromptFormat.Load(folder, adapted.Tokenizer), adapted.Model.Config.MaxPositionEmbeddings);
         CausalLanguageModel reference = rank == 0 ? ModelFolder.Load(folder, trainable: false) : adapted.Model;
-        var step = new PreferenceStep(adapted.Model, new PreferenceLoss(PreferenceObjective.Sigmoid, 0.1), 0, int.MaxValue, MicroBatch.Tokens(adapted.Model.Config));
+        var step = new PreferenceStep(adapted.Model, new PreferenceLoss(PreferenceObjective.Sigmoid, 0.1), 0, int.MaxValue, MicroBatch.Tokens(adapted.Model));
         List<int[]> batches = LengthBuckets.Epoch([.. pairs.Select(p => p.Length)], BatchSize, 1, 0);
         void Score(IReadOnlyList<PreferencePair> some)
         {

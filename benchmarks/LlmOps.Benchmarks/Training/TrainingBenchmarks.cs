@@ -1,4 +1,6 @@
 using System.Globalization;
+using LlmOps.Training;
+using LlmOps.Training.Architectures;
 
 namespace LlmOps.Benchmarks.Training;
 
@@ -14,6 +16,10 @@ internal static class TrainingBenchmarks
         {
             case ["peer", var size, ..]:
                 Peer.Run(size, Number(2, 7), Number(3, Environment.ProcessorCount));
+                break;
+            case ["gpu", var size, var precision, ..]:
+                TorchRuntime.LibtorchFolder = Environment.GetEnvironmentVariable("Worker__LibtorchFolder") ?? throw new ArgumentException("Set Worker__LibtorchFolder to the lib folder of a libtorch built for CUDA.");
+                Peer.Run(size, Number(3, 7), Environment.ProcessorCount, TrainingDevice.Cuda, Enum.Parse<Precision>(precision, ignoreCase: true));
                 break;
             case ["packing", ..]:
                 PackingSpeed.Run(Number(1, 7), Number(2, Environment.ProcessorCount));
@@ -34,7 +40,7 @@ internal static class TrainingBenchmarks
                 FirstStep.RunChild(folder);
                 break;
             default:
-                throw new ArgumentException("training peer SIZE [rounds] [threads] | packing [rounds] [threads] | reference [rounds] [threads] | precision SIZE [rounds] [threads] | profile SIZE [steps] [threads] | start [rounds]");
+                throw new ArgumentException("training peer SIZE [rounds] [threads] | gpu SIZE PRECISION [rounds] | packing [rounds] [threads] | reference [rounds] [threads] | precision SIZE [rounds] [threads] | profile SIZE [steps] [threads] | start [rounds]");
         }
     }
 }

@@ -46,6 +46,12 @@ public sealed class CausalLanguageModel : IDisposable
     /// <summary>Number format of the products with weights.</summary>
     public Precision Precision { get; set; }
 
+    /// <summary>Where its tensors lie.</summary>
+    public Device Device { get; private set; } = CPU;
+
+    /// <summary>Scales losses of float16 training; null otherwise.</summary>
+    internal LossScaler? Scaler { get; set; }
+
     /// <summary>Low-rank update of the linear layers, or null. The model does not own it.</summary>
     public LoraAdapter? Adapter { get; set; }
 
@@ -63,16 +69,35 @@ public sealed class CausalLanguageModel : IDisposable
     /// </summary>
     public bool RecomputeActivations { get; set; }
 
+    /// <summary>Moves weights, adapter and tables.</summary>
+    /// <param name="device">A processor or a GPU that libtorch was started with.</param>
+    public void MoveTo(Device device)
+    {
+        Device = device;
+        Parameters.MoveTo(device);
+        Adapter?.Parameters.MoveTo(device);
+        foreach (RotaryEmbedding table in tables.Values) table.MoveTo(device);
+    }
+
+    /// <summary>Values where the model's tensors lie.</summary>
+    internal Tensor Place(long[] values) => tensor(values, device: Device);
+
+    /// <inheritdoc cref="Place(long[])"/>
+    internal Tensor Place(float[] values) => tensor(values, device: Device);
+
+    /// <summary>Adds the gradients of a part's loss.</summary>
+    internal void Backward(Tensor loss) => (Scaler is null ? loss : loss * Scaler.Scale).backward();
+
     /// <summary>Last hidden states, after the final norm: [rows · length, hidden].</summary>
     /// <param name="batch">Token rows; see <see cref="TokenBatch"/>.</param>
     public Tensor Hidden(TokenBatch batch)
     {
         long rows = batch.Rows, length = batch.Length;
-        Tensor? positions = batch.Positions is null ? null : tensor(batch.Positions);
+        Tensor? positions = batch.Positions is null ? null : Place(batch.Positions);
         // As in the published code, one sequence beyond the switch turns the whole batch with the long frequencies.
         bool longer = switchAt < int.MaxValue && (batch.Positions?.Max() + 1 ?? length) > switchAt;
         var (masks, turns) = (new Dictionary<int, Tensor?>(), new Dictionary<RotaryEmbedding, Func<Tensor, Tensor>>());
-        Tensor x = Embed(tensor(batch.Ids), positions, rows, length);
+        Tensor x = Embed(Place(batch.Ids), positions, rows, length);
         if (OnEmbeddings is not null) x = OnEmbeddings(x);
         DropoutNoise? noise = is_grad_enabled() ? new DropoutNoise(LengthBuckets.HashCodeOf(stepSeed, passes++)) : null;
         x = noise?.Apply(x, Dropout, 0) ?? x;
@@ -244,21 +269,23 @@ public sealed class CausalLanguageModel : IDisposable
         long rows = batch.Rows, length = batch.Length;
         int window = Config.Window(layer) is { } seen && seen < length ? seen : 0;
         if (made.TryGetValue(window, out Tensor? mask)) return mask;
-        Tensor? packed = batch.IsPacked ? tensor(batch.Mask(), [rows, 1, length, length]) : null;
+        Tensor? packed = batch.IsPacked ? Place(batch.Mask()).view(rows, 1, length, length) : null;
         if (window == 0) return made[window] = packed;
         // Row t sees columns t - window + 1 … t. Places of a packed row are one after the other, so the same distance holds inside a document.
-        Tensor within = ones(length, length).tril().triu(1 - window);
-        Tensor sliding = zeros(length, length).masked_fill(within.eq(0), float.NegativeInfinity).view(1, 1, length, length);
+        Tensor within = ones(length, length, device: Device).tril().triu(1 - window);
+        Tensor sliding = zeros(length, length, device: Device).masked_fill(within.eq(0), float.NegativeInfinity).view(1, 1, length, length);
         return made[window] = packed is null ? sliding : packed + sliding;
     }
 
-    private static Tensor Causal(long length) => zeros(length, length).masked_fill(ones(length, length).tril().eq(0), float.NegativeInfinity).view(1, 1, length, length);
+    private Tensor Causal(long length) => zeros(length, length, device: Device).masked_fill(ones(length, length, device: Device).tril().eq(0), float.NegativeInfinity).view(1, 1, length, length);
 
     private RotaryEmbedding TableOf(bool sliding, bool longer)
     {
-        if (tables.TryGetValue((sliding, longer), out RotaryEmbedding? made)) return made;
+        if (tables.TryGetValue((sliding, longer), out RotaryEmbedding? known)) return known;
         var table = RotaryTable.Of(Config, sliding);
-        return tables[(sliding, longer)] = new RotaryEmbedding(longer && table.LongFrequencies is { } stretched ? stretched : table.Frequencies, table.Scale, Config.MaxPositionEmbeddings);
+        var made = new RotaryEmbedding(longer && table.LongFrequencies is { } stretched ? stretched : table.Frequencies, table.Scale, Config.MaxPositionEmbeddings);
+        made.MoveTo(Device);
+        return tables[(sliding, longer)] = made;
     }
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());

@@ -16,7 +16,7 @@ internal sealed record DropoutNoise(int Seed)
     {
         if (share == 0) return x;
         using var generator = new Generator(unchecked((uint)LengthBuckets.HashCodeOf(Seed, place)));
-        Tensor kept = rand(x.shape, ScalarType.Float32, generator: generator).ge(share);
+        Tensor kept = rand(x.shape, ScalarType.Float32, generator: generator).ge(share).to(x.device);
         return x * kept / (1 - share);
     }
 }

@@ -23,8 +23,8 @@ public sealed class FlatParameters : IDisposable
     private const int Alignment = 16;
 
     private readonly Dictionary<string, Tensor> views = [];
-    private readonly Tensor values;
-    private readonly Tensor? gradients;
+    private Tensor values;
+    private Tensor? gradients;
 
     /// <summary>Allocates zero-filled buffers.</summary>
     /// <param name="shapes">The parameters in storage order.</param>
@@ -46,18 +46,7 @@ public sealed class FlatParameters : IDisposable
         using var outer = NewDisposeScope();
         values = zeros(Count, ScalarType.Float32).DetachFromDisposeScope();
         gradients = trainable ? zeros(Count, ScalarType.Float32).DetachFromDisposeScope() : null;
-        for (int i = 0; i < Shapes.Count; i++)
-        {
-            ParameterShape shape = Shapes[i];
-            // detach() makes the view a leaf, so that its gradient can point into the gradient buffer.
-            Tensor view = values.narrow(0, Offsets[i], shape.Count).view(shape.Shape).detach();
-            if (gradients is not null)
-            {
-                view.requires_grad_(true);
-                view.grad = gradients.narrow(0, Offsets[i], shape.Count).view(shape.Shape).detach();
-            }
-            views.Add(shape.Name, view.DetachFromDisposeScope());
-        }
+        CutViews();
     }
 
     /// <summary>The parameters in storage order.</summary>
@@ -75,7 +64,13 @@ public sealed class FlatParameters : IDisposable
     /// <summary>The parameter of this name, sharing memory with <see cref="Values"/>.</summary>
     public Tensor this[string name] => views[name];
 
-    /// <summary>The native memory of all values.</summary>
+    /// <summary>Whether values and gradients lie in the processor's memory.</summary>
+    public bool IsOnHost => values.device_type == DeviceType.CPU;
+
+    /// <summary>All values and all gradients as tensors, for operations on another device.</summary>
+    internal (Tensor Values, Tensor Gradients) OnDevice => (values, gradients ?? throw new InvalidOperationException("These parameters are frozen."));
+
+    /// <summary>The native memory of all values; on the processor only.</summary>
     public Span<float> Values => MemoryMarshal.Cast<byte, float>(values.bytes);
 
     /// <summary>The native memory of all gradients.</summary>
@@ -93,11 +88,20 @@ public sealed class FlatParameters : IDisposable
     }
 
     /// <summary>Sets all gradients to zero.</summary>
-    public void ClearGradients() => Gradients.Clear();
+    public void ClearGradients()
+    {
+        if (IsOnHost) Gradients.Clear();
+        else OnDevice.Gradients.zero_();
+    }
 
     /// <summary>Euclidean norm over all gradients; summed in double over fixed blocks so that the result does not depend on threads.</summary>
     public double GradientNorm()
     {
+        if (!IsOnHost)
+        {
+            using Tensor norm = OnDevice.Gradients.norm();
+            return norm.item<float>();
+        }
         ReadOnlySpan<float> all = Gradients;
         const int block = 4096;
         double total = 0;
@@ -111,15 +115,67 @@ public sealed class FlatParameters : IDisposable
         return Math.Sqrt(total);
     }
 
+    /// <summary>Moves values and gradients; whoever holds a view must ask for it again.</summary>
+    public void MoveTo(Device device)
+    {
+        if (values.device_type == device.type) return;
+        Tensor Moved(Tensor from)
+        {
+            using Tensor old = from;
+            return from.to(device).DetachFromDisposeScope();
+        }
+        values = Moved(values);
+        if (gradients is not null) gradients = Moved(gradients);
+        CutViews();
+    }
+
+    /// <summary>A copy of all values.</summary>
+    public float[] ToArray()
+    {
+        if (IsOnHost) return Values.ToArray();
+        using Tensor host = values.cpu();
+        return MemoryMarshal.Cast<byte, float>(host.bytes).ToArray();
+    }
+
+    /// <summary>Overwrites all values.</summary>
+    /// <param name="all">As <see cref="ToArray"/> gives them.</param>
+    public void Set(float[] all)
+    {
+        using var noGradient = no_grad();
+        using Tensor host = frombuffer(all, ScalarType.Float32);
+        values.copy_(host);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Tensor view in views.Values)
-        {
-            view.grad = null;
-            view.Dispose();
-        }
+        foreach (Tensor view in views.Values) Release(view);
         values.Dispose();
         gradients?.Dispose();
+    }
+
+    private void CutViews()
+    {
+        foreach (Tensor view in views.Values) Release(view);
+        views.Clear();
+        using var outer = NewDisposeScope();
+        for (int i = 0; i < Shapes.Count; i++)
+        {
+            ParameterShape shape = Shapes[i];
+            // detach() makes the view a leaf, so that its gradient can point into the gradient buffer.
+            Tensor view = values.narrow(0, Offsets[i], shape.Count).view(shape.Shape).detach();
+            if (gradients is not null)
+            {
+                view.requires_grad_(true);
+                view.grad = gradients.narrow(0, Offsets[i], shape.Count).view(shape.Shape).detach();
+            }
+            views.Add(shape.Name, view.DetachFromDisposeScope());
+        }
+    }
+
+    private static void Release(Tensor view)
+    {
+        view.grad = null;
+        view.Dispose();
     }
 }

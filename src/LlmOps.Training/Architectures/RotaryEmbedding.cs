@@ -12,8 +12,8 @@ namespace LlmOps.Training.Architectures;
 internal sealed class RotaryEmbedding : IDisposable
 {
     private readonly int width;
-    private readonly Tensor cosines;
-    private readonly Tensor sines;
+    private Tensor cosines;
+    private Tensor sines;
     private readonly float[] halfCosines, halfSines;
 
     public RotaryEmbedding(IReadOnlyList<double> frequencies, double scale, int positions)
@@ -36,6 +36,13 @@ internal sealed class RotaryEmbedding : IDisposable
         using var scope = NewDisposeScope();
         cosines = tensor(cosineValues, [positions, width]).DetachFromDisposeScope();
         sines = tensor(sineValues, [positions, width]).DetachFromDisposeScope();
+    }
+
+    public void MoveTo(Device device)
+    {
+        if (cosines.device_type == device.type) return;
+        using Tensor oldCosines = cosines, oldSines = sines;
+        (cosines, sines) = (oldCosines.to(device).DetachFromDisposeScope(), oldSines.to(device).DetachFromDisposeScope());
     }
 
     /// <summary>Turns queries or keys [rows, length, heads, size] of this batch.</summary>

@@ -56,7 +56,7 @@ internal sealed record FineTuningStep(CausalLanguageModel Model, int PartTokens)
             }
             var (sum, plain) = Losses(step, examples, rows, length);
             torch.Tensor partLoss = sum / total;
-            partLoss.backward();
+            Model.Backward(partLoss);
             loss += partLoss.item<double>();
             nll += plain.item<double>() / total;
         }
@@ -76,7 +76,7 @@ internal sealed record FineTuningStep(CausalLanguageModel Model, int PartTokens)
         if (NeftuneAlpha == 0) return SmoothedCrossEntropy.Sum(Model, batch, LabelSmoothing);
         int hidden = Model.Config.HiddenSize;
         float[] noise = EmbeddingNoise.Of([.. rows.Select(r => r.Select(i => (examples[i].Tokens.Length, i)).ToArray())], batch.Length, hidden, NeftuneAlpha, Seed, step);
-        Model.OnEmbeddings = x => x + torch.tensor(noise, [(long)batch.Rows * batch.Length, hidden]);
+        Model.OnEmbeddings = x => x + Model.Place(noise).view((long)batch.Rows * batch.Length, hidden);
         try
         {
             return SmoothedCrossEntropy.Sum(Model, batch, LabelSmoothing);

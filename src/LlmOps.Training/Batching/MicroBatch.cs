@@ -1,4 +1,5 @@
-using LlmOps.Engines.Checkpoints;
+using LlmOps.Training.Architectures;
+using TorchSharp;
 
 namespace LlmOps.Training.Batching;
 
@@ -10,5 +11,11 @@ internal static class MicroBatch
     private const int SmallModelTokens = 2048;
     private const int MaxScores = 64_000_000;
 
-    public static int Tokens(ModelConfig config) => Math.Clamp(MaxScores / config.VocabSize, 1, SmallModelTokens);
+    // A GPU needs more at once to be busy, and its memory holds more.
+    private const int DeviceTokens = 32_768;
+    private const int DeviceScores = 512_000_000;
+
+    public static int Tokens(CausalLanguageModel model) => model.Device.type == DeviceType.CPU
+        ? Math.Clamp(MaxScores / model.Config.VocabSize, 1, SmallModelTokens)
+        : Math.Clamp(DeviceScores / model.Config.VocabSize, 1, DeviceTokens);
 }

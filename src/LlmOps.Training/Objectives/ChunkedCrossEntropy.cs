@@ -28,7 +28,7 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
         // Below an adapter the head is frozen and its gradient is not worth a product.
         ctx.save_data("trains", head.requires_grad);
         using var noGradient = no_grad();
-        Tensor losses = empty(hidden.shape[0], hidden.dtype);
+        Tensor losses = empty(hidden.shape[0], hidden.dtype, hidden.device);
         for (long start = 0; start < hidden.shape[0]; start += rows)
         {
             using var scope = NewDisposeScope();
@@ -54,7 +54,7 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             long count = Math.Min(rows, hidden.shape[0] - start);
             Tensor part = hidden.narrow(0, start, count);
             Tensor slope = part.matmul(head.t()).softmax(-1);
-            slope.scatter_add_(1, labels.narrow(0, start, count).unsqueeze(1), full([count, 1], -1, hidden.dtype));
+            slope.scatter_add_(1, labels.narrow(0, start, count).unsqueeze(1), full([count, 1], -1, hidden.dtype, hidden.device));
             slope.mul_(grad_output.narrow(0, start, count).unsqueeze(1));
             ofHidden.narrow(0, start, count).copy_(slope.matmul(head));
             ofHead?.add_(slope.t().matmul(part));

@@ -30,7 +30,7 @@ internal sealed class PreferenceStep(CausalLanguageModel model, PreferenceLoss o
             Tensor nll = -chosenLikelihood.sum() / likelihoodTokens;
             Tensor partLoss = objective.Of(log).sum() / pairs.Count;
             if (likelihoodWeight > 0) partLoss += nll * likelihoodWeight;
-            if (train) partLoss.backward();
+            if (train) model.Backward(partLoss);
             loss += partLoss.item<float>();
             likelihood += nll.item<float>();
             using var noGradient = no_grad();
@@ -62,13 +62,13 @@ internal sealed class PreferenceStep(CausalLanguageModel model, PreferenceLoss o
         int n = part.Count;
         TokenBatch batch = TokenBatch.OfSequences(
             [.. part.Select(p => withPrompt ? p.Chosen with { ScoredFrom = 1 } : p.Chosen), .. part.Select(p => p.Rejected)], model.Config.PadTokenId);
-        Tensor each = TokenLogProbabilities.Of(model, batch), rows = tensor(batch.ScoredRow);
-        Tensor sums = zeros(batch.Rows).index_add(0, rows, each, 1);
+        Tensor each = TokenLogProbabilities.Of(model, batch), rows = model.Place(batch.ScoredRow);
+        Tensor sums = zeros(batch.Rows, device: model.Device).index_add(0, rows, each, 1);
         Tensor chosenLikelihood = sums.narrow(0, 0, n), chosen = chosenLikelihood;
-        if (withPrompt) chosen = zeros(batch.Rows).index_add(0, rows, each * tensor(CompletionOnly(part, batch)), 1).narrow(0, 0, n);
+        if (withPrompt) chosen = zeros(batch.Rows, device: model.Device).index_add(0, rows, each * model.Place(CompletionOnly(part, batch)), 1).narrow(0, 0, n);
         return (new PairLogProbabilities(
             chosen, sums.narrow(0, n, n), Counts(part.Select(p => p.Chosen)), Counts(part.Select(p => p.Rejected)),
-            tensor(part.Select(p => p.ReferenceChosen).ToArray()), tensor(part.Select(p => p.ReferenceRejected).ToArray())), chosenLikelihood);
+            model.Place([.. part.Select(p => p.ReferenceChosen)]), model.Place([.. part.Select(p => p.ReferenceRejected)])), chosenLikelihood);
     }
 
     // 1 for tokens of a completion, 0 for those of a chosen row's prompt.
@@ -83,5 +83,5 @@ internal sealed class PreferenceStep(CausalLanguageModel model, PreferenceLoss o
         return mask;
     }
 
-    private static Tensor Counts(IEnumerable<TokenSequence> sequences) => tensor(sequences.Select(s => (float)s.Scored).ToArray());
+    private Tensor Counts(IEnumerable<TokenSequence> sequences) => model.Place([.. sequences.Select(s => (float)s.Scored)]);
 }

@@ -49,11 +49,11 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
         var values = new float[sequences.Count];
         int passes = 0;
         IEnumerable<int> byLength = Enumerable.Range(0, sequences.Count).OrderBy(i => sequences[i].Tokens.Length);
-        foreach (List<int> part in LengthBuckets.MicroBatches(byLength, i => sequences[i].Tokens.Length, MicroBatch.Tokens(model.Config)))
+        foreach (List<int> part in LengthBuckets.MicroBatches(byLength, i => sequences[i].Tokens.Length, MicroBatch.Tokens(model)))
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            float[] log = TokenLogProbabilities.PerRow(model, TokenBatch.OfSequences([.. part.Select(i => sequences[i])], model.Config.PadTokenId)).data<float>().ToArray();
+            float[] log = TokenLogProbabilities.PerRow(model, TokenBatch.OfSequences([.. part.Select(i => sequences[i])], model.Config.PadTokenId)).cpu().data<float>().ToArray();
             passes++;
             for (int i = 0; i < log.Length; i++)
             {
@@ -68,7 +68,7 @@ internal sealed record ReferenceLogProbabilities(float[] Values, int ForwardPass
     private static string Key(CausalLanguageModel model, IReadOnlyList<TokenSequence> sequences, string weightsSha256)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"2|{TorchRuntime.Threads}|{model.Precision}|{weightsSha256}|{JsonSerializer.Serialize(model.Config)}|{sequences.Count}|"));
+        hash.AppendData(Encoding.UTF8.GetBytes($"3|{TorchRuntime.Threads}|{model.Precision}|{model.Device.type}|{weightsSha256}|{JsonSerializer.Serialize(model.Config)}|{sequences.Count}|"));
         foreach (TokenSequence sequence in sequences)
         {
             hash.AppendData(MemoryMarshal.AsBytes<int>(new[] { sequence.Tokens.Length, sequence.ScoredFrom }));

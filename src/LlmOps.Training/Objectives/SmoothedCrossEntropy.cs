@@ -20,9 +20,9 @@ public static class SmoothedCrossEntropy
             Tensor sum = -TokenLogProbabilities.Of(model, batch).sum(ScalarType.Float64);
             return (sum, sum);
         }
-        Tensor logits = model.Logits(model.Hidden(batch).index_select(0, tensor(batch.ScoredAt)));
+        Tensor logits = model.Logits(model.Hidden(batch).index_select(0, model.Place(batch.ScoredAt)));
         Tensor log = F.log_softmax(logits, 1);
-        Tensor nll = -log.gather(1, tensor(batch.Labels).unsqueeze(1)).sum(ScalarType.Float64);
+        Tensor nll = -log.gather(1, model.Place(batch.Labels).unsqueeze(1)).sum(ScalarType.Float64);
         return (nll * (1 - smoothing) - log.mean([1]).sum(ScalarType.Float64) * smoothing, nll.detach());
     }
 }

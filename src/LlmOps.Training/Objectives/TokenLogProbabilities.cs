@@ -17,8 +17,8 @@ public static class TokenLogProbabilities
     public static Tensor Of(CausalLanguageModel model, TokenBatch batch)
     {
         Tensor hidden = model.Hidden(batch);
-        if (batch.ScoredAt.Length < batch.Ids.Length) hidden = hidden.index_select(0, tensor(batch.ScoredAt));
-        Tensor labels = tensor(batch.Labels);
+        if (batch.ScoredAt.Length < batch.Ids.Length) hidden = hidden.index_select(0, model.Place(batch.ScoredAt));
+        Tensor labels = model.Place(batch.Labels);
         if (model.PlainHead is { } head && hidden.shape[0] * head.shape[0] > ManyScores)
             return -ChunkedCrossEntropy.Of(hidden, head, labels, (int)Math.Max(1, ChunkScores / head.shape[0]));
         return -F.cross_entropy(model.Logits(hidden), labels, reduction: nn.Reduction.None);
@@ -26,5 +26,5 @@ public static class TokenLogProbabilities
 
     /// <summary>Sum over the scored tokens of each row [rows]: log p(completion | prompt).</summary>
     public static Tensor PerRow(CausalLanguageModel model, TokenBatch batch)
-        => zeros(batch.Rows).index_add(0, tensor(batch.ScoredRow), Of(model, batch), 1);
+        => zeros(batch.Rows, device: model.Device).index_add(0, model.Place(batch.ScoredRow), Of(model, batch), 1);
 }

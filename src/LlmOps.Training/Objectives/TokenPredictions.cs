@@ -23,14 +23,14 @@ public sealed record TokenPredictions(double Nll, double Entropy, long Correct)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        Tensor hidden = model.Hidden(batch).index_select(0, tensor(batch.ScoredAt));
+        Tensor hidden = model.Hidden(batch).index_select(0, model.Place(batch.ScoredAt));
         long rows = Math.Max(1, ChunkScores / model.Config.VocabSize);
         var sum = new TokenPredictions(0, 0, 0);
         for (long start = 0; start < hidden.shape[0]; start += rows)
         {
             using var part = NewDisposeScope();
             long count = Math.Min(rows, hidden.shape[0] - start);
-            Tensor labels = tensor(batch.Labels.AsSpan((int)start, (int)count).ToArray());
+            Tensor labels = model.Place(batch.Labels.AsSpan((int)start, (int)count).ToArray());
             var (nll, entropy, correct) = Of(model.Logits(hidden.narrow(0, start, count)), labels);
             sum = new TokenPredictions(sum.Nll + nll, sum.Entropy + entropy, sum.Correct + correct);
         }

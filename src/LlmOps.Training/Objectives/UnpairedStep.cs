@@ -22,11 +22,11 @@ internal sealed class UnpairedStep(CausalLanguageModel model, UnpairedLoss objec
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             Tensor logs = TokenLogProbabilities.PerRow(model, TokenBatch.OfSequences([.. part.Select(r => r.Completion)], model.Config.PadTokenId));
-            Tensor ratios = logs - tensor(part.Select(r => r.Reference).ToArray());
-            Tensor partLoss = objective.Of(ratios, tensor(part.Select(r => r.Desirable ? 1f : 0f).ToArray()), baseline).sum() / rows.Count;
-            if (train) partLoss.backward();
+            Tensor ratios = logs - model.Place([.. part.Select(r => r.Reference)]);
+            Tensor partLoss = objective.Of(ratios, model.Place([.. part.Select(r => r.Desirable ? 1f : 0f)]), baseline).sum() / rows.Count;
+            if (train) model.Backward(partLoss);
             loss += partLoss.item<float>();
-            float[] each = logs.detach().data<float>().ToArray();
+            float[] each = logs.detach().cpu().data<float>().ToArray();
             for (int i = 0; i < each.Length; i++)
             {
                 int kind = part[i].Desirable ? 0 : 1;
@@ -50,7 +50,7 @@ internal sealed class UnpairedStep(CausalLanguageModel model, UnpairedLoss objec
         {
             ct.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            float[] log = TokenLogProbabilities.PerRow(model, TokenBatch.OfSequences([.. part.Select(r => r.Mismatched)], model.Config.PadTokenId)).data<float>().ToArray();
+            float[] log = TokenLogProbabilities.PerRow(model, TokenBatch.OfSequences([.. part.Select(r => r.Mismatched)], model.Config.PadTokenId)).cpu().data<float>().ToArray();
             ratios.AddRange(log.Select((value, i) => (double)value - part[i].ReferenceMismatched));
         }
         return UnpairedLoss.Baseline(ratios);

@@ -15,7 +15,7 @@ public sealed class ExponentialAverage
     public ExponentialAverage(FlatParameters parameters, double decay)
     {
         (this.parameters, Decay) = (parameters, decay);
-        Values = parameters.Values.ToArray();
+        Values = parameters.ToArray();
     }
 
     /// <summary>d.</summary>
@@ -27,16 +27,16 @@ public sealed class ExponentialAverage
     /// <summary>Takes the weights after a step into the average.</summary>
     public void Update()
     {
-        Span<Vector<float>> average = MemoryMarshal.Cast<float, Vector<float>>(Values.AsSpan()), weights = MemoryMarshal.Cast<float, Vector<float>>(parameters.Values);
+        // Weights on a device are fetched: an average costs a copy of them in each step there.
+        Span<Vector<float>> average = MemoryMarshal.Cast<float, Vector<float>>(Values.AsSpan()), weights = MemoryMarshal.Cast<float, Vector<float>>(parameters.IsOnHost ? parameters.Values : parameters.ToArray());
         for (int i = 0; i < average.Length; i++) average[i] = average[i] * (float)Decay + weights[i] * (float)(1 - Decay);
     }
 
     /// <summary>Exchanges average and weights, so that the model computes with the average; a second call takes it back.</summary>
     public void Swap()
     {
-        Span<float> weights = parameters.Values;
-        float[] trained = weights.ToArray();
-        Values.CopyTo(weights);
+        float[] trained = parameters.ToArray();
+        parameters.Set(Values);
         trained.CopyTo(Values, 0);
     }
 }

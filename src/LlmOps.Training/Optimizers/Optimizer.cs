@@ -10,6 +10,7 @@ public abstract class Optimizer
     public static Optimizer Create(OptimizerOptions options, FlatParameters parameters)
     {
         options.Validate();
+        if (!parameters.IsOnHost) return new DeviceOptimizer(parameters, options);
         return options.Kind switch
         {
             OptimizerKind.AdamW or OptimizerKind.Adam => new FusedAdam(parameters, options),
@@ -23,6 +24,16 @@ public abstract class Optimizer
 
     /// <summary>Everything the rule remembers between steps, by name: a checkpoint holds exactly this.</summary>
     public abstract IReadOnlyList<(string Name, float[] Values)> State { get; }
+
+    /// <summary>Brings <see cref="State"/> up to date before it is read, where the rule keeps it elsewhere.</summary>
+    public virtual void FetchState()
+    {
+    }
+
+    /// <summary>Takes over <see cref="State"/> after it was overwritten.</summary>
+    public virtual void PutState()
+    {
+    }
 
     /// <summary>One update.</summary>
     /// <param name="step">Number of this update, from 1 (bias correction).</param>

@@ -47,7 +47,9 @@ public abstract record TrainingParameters : StageParameters
     public int KeepCheckpoints { get; init; } = 2;
     [Field("Checkpoint of an earlier run to go on from, by its id; empty to start anew. Model and optimizer must be the same.")]
     public string ResumeFrom { get; init; } = "";
-    [Field("Number format of a language model's matrix products; bfloat16 is faster and needs a processor with AVX512-BF16.", Allowed = ["float32", "bfloat16"])]
+    [Field("Where a language model trains; cuda needs a worker with a GPU and a libtorch for it (Worker__LibtorchFolder).", Allowed = ["cpu", "cuda"])]
+    public string Device { get; init; } = "cpu";
+    [Field("Number format of a language model's matrix products; bfloat16 is faster and needs a processor with AVX512-BF16 or a GPU, float16 a GPU.", Allowed = ["float32", "bfloat16", "float16"])]
     public string Precision { get; init; } = "float32";
     [Field("Keep only each layer's input of a language model and compute the rest again in the backward pass: less memory, about a third more time.")]
     public bool RecomputeActivations { get; init; }
@@ -62,6 +64,10 @@ public abstract record TrainingParameters : StageParameters
             yield return new("nesterov", "It is a form of sgd's momentum: set optimizer to sgd and momentum above 0.");
         if (ResumeFrom.Length > 0 && !Guid.TryParse(ResumeFrom, out _))
             yield return new("resume_from", $"'{ResumeFrom}' is not the id of a checkpoint. The page of the run that made it lists them.");
+        if (Precision == "float16" && Device != "cuda")
+            yield return new("precision", "float16 is for the device cuda. On a processor choose float32, or bfloat16 where it has AVX512-BF16.");
+        if (Device == "cuda" && Optimizer == "adafactor")
+            yield return new("optimizer", "adafactor works on the processor only. Choose adamw, adam, sgd, rmsprop or lion with the device cuda.");
         if (MicroBatch > BatchSize)
             yield return new("micro_batch", $"{MicroBatch} is more than the batch_size of {BatchSize}.");
     }
