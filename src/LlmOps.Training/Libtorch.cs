@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
 using TorchSharp;
@@ -28,10 +27,10 @@ internal static class Libtorch
         {
             if (Open(file, Now | Global) == 0) throw new PlatformNotSupportedException($"The libtorch in {folder} cannot be loaded: {Problem()}. Install what it needs, or clear Worker__LibtorchFolder to train on the processor.");
         }
+        Stand(folder);
         // All names at once: a missing one would otherwise end the process when it is first called.
         if (Open(Wrapper(), Now) == 0)
             throw new PlatformNotSupportedException($"The libtorch in {folder} is another version than {torch.__version__}, which this program was made for: {Problem()}. Name the lib folder of that version.");
-        MarkLoaded();
     }
 
     private static string Wrapper()
@@ -41,14 +40,23 @@ internal static class Libtorch
         return places.Select(p => Path.Combine(p, name)).FirstOrDefault(File.Exists) ?? throw new PlatformNotSupportedException($"{name} is not beside the program; publish it again.");
     }
 
-    /// <summary>TorchSharp would load its own libtorch_cpu.so by its path beside ours: two copies of one library that do not know each other's types.</summary>
-    private static void MarkLoaded()
+    // TorchSharp first loads "torch_cpu" by name, and the runtime would find the program's own libtorch_cpu.so: a second copy of a library that refuses to be there
+    // twice. It asks the loader for "torch_cpu.so" before that; so a library is put there that calls itself so and only leads to those of the folder.
+    private static void Stand(string folder)
     {
-        foreach (string name in (string[])["nativeBackendLoaded", "nativeBackendCudaLoaded"])
+        string file = Path.Combine(Path.GetTempPath(), $"llmops-{Environment.ProcessId}-torch_cpu.so");
+        try
         {
-            FieldInfo field = typeof(torch).GetField(name, BindingFlags.NonPublic | BindingFlags.Static)
-                ?? throw new PlatformNotSupportedException("This version of TorchSharp loads libtorch in another way; Worker__LibtorchFolder cannot be used with it.");
-            field.SetValue(null, true);
+            File.WriteAllBytes(file, ElfName.AsSuffixOfNeeded(File.ReadAllBytes(Path.Combine(folder, "libtorch.so")), "libtorch_cpu.so", "torch_cpu.so"));
+            if (Open(file, Now | Global) == 0) throw new PlatformNotSupportedException($"The libtorch in {folder} cannot be put in the place of the program's own: {Problem()}. Clear Worker__LibtorchFolder to train on the processor.");
+        }
+        catch (InvalidDataException e)
+        {
+            throw new PlatformNotSupportedException($"The libtorch.so in {folder} is of an unknown form: {e.Message}. Name the lib folder of a libtorch {torch.__version__}.", e);
+        }
+        finally
+        {
+            File.Delete(file);
         }
     }
 

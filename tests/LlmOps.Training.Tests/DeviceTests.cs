@@ -61,5 +61,9 @@ public sealed class DeviceTests
 
     private static string Refusal(string folder) => Assert.Throws<PlatformNotSupportedException>(() => Libtorch.Load(folder)).Message;
 
-    private static void Run(Pretraining options) => options.Run(["a text"], [], TinyModel.Tokenizer, "none", "none", null, TestContext.Current.CancellationToken);
+    private static void Run(Pretraining options)
+    {
+        using var tiny = new TinyModel();
+        options.Run(TinyModel.Texts, [], tiny.Tokenizer, tiny.At("target"), tiny.At("work"), null, TestContext.Current.CancellationToken);
+    }
 }
