@@ -60,10 +60,11 @@ public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs)
 }
 
 /// <summary>One run with all that was logged to it; of each metric the newest point.</summary>
-public sealed class ReadLoggedRuns(IDbContextFactory<LlmOpsDb> dbs)
+public sealed class ReadLoggedRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
     public async Task<LoggedRun> GetAsync(Guid id, CancellationToken ct = default)
     {
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         return await LoggedRuns.GetAsync(db, id, ct);
     }

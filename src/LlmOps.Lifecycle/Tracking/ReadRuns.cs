@@ -25,6 +25,9 @@ public sealed record RunDetail(Guid Id, Guid ExperimentId, string Experiment, st
 {
     public IReadOnlyList<RunParam> Params { get; init; } = [];
     public IReadOnlyList<MetricSummary> Metrics { get; init; } = [];
+    public IReadOnlyList<KeyValue> Tags { get; init; } = [];
+    /// <summary>Data that the run says it has read.</summary>
+    public IReadOnlyList<DatasetSummary> Inputs { get; init; } = [];
     public RunOrigin? Origin { get; init; }
     public RunVersion? Version { get; init; }
     /// <summary>How the training ended, in one word of the trainer ("converged", "overfitting", …), and why.</summary>
@@ -128,6 +131,8 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
         var ranges = (await db.Metrics.AsNoTracking().Where(m => m.RunId == id && !m.IsNan).GroupBy(m => m.Key).Select(g => new { g.Key, Count = g.Count(), Min = g.Min(m => m.Value), Max = g.Max(m => m.Value) }).ToListAsync(ct)).ToDictionary(r => r.Key);
         return run with
         {
+            Tags = await db.RunTags.AsNoTracking().Where(t => t.RunId == id).OrderBy(t => t.Key).Select(t => new KeyValue(t.Key, t.Value)).ToListAsync(ct),
+            Inputs = await db.RunDatasets.AsNoTracking().Where(d => d.RunId == id).OrderBy(d => d.Dataset!.Name).Select(d => new DatasetSummary(d.Dataset!.ExperimentId, d.Dataset.Name, d.Dataset.Digest, d.Context)).ToListAsync(ct),
             Params = await db.Params.AsNoTracking().Where(p => p.RunId == id).OrderBy(p => p.Key).Select(p => new RunParam(p.Key, p.Value)).ToListAsync(ct),
             // a metric of which no point is a number has no range
             Metrics = [.. last.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => ranges.TryGetValue(m.Key, out var r) ? new MetricSummary(m.Key, r.Count, m.Step, m.Number, r.Min, r.Max) : new MetricSummary(m.Key, 0, m.Step, m.Number, double.NaN, double.NaN))],

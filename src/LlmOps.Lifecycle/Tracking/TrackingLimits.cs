@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.RegularExpressions;
 
@@ -15,11 +16,16 @@ public static partial class TrackingLimits
     /// <summary>Prompts are registered models whose text is a tag.</summary>
     public const int RegistryTagValue = 100_000;
 
+    private static readonly SearchValues<char> PlainCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
     /// <summary>A key is the end of a path in some stores, so it may be no path that means another one.</summary>
     public static string EnsureKey(string? key, string what, int most = Key)
     {
         if (string.IsNullOrEmpty(key))
             throw LlmOpsException.Invalid($"Missing value for required parameter 'key'. A {what} needs a name.");
+        // Most names are plain words: nothing of what follows can be wrong with them.
+        if (key.Length <= most && !key.AsSpan().ContainsAnyExcept(PlainCharacters))
+            return key;
         if (!KeyPattern().IsMatch(key))
             throw LlmOpsException.Invalid($"Invalid {what} name: '{TrackingKeys.Shown(key)}'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).");
         if (IsOtherPath(key))

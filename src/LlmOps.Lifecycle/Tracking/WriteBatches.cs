@@ -8,13 +8,16 @@ internal static class WriteBatches
 {
     private const string RunNameTag = "mlflow.runName";
 
-    private sealed record Target(Guid Id, Guid ExperimentId, bool IsDeleted);
+    private sealed record Target(Guid Id, Guid ExperimentId, RunState State, bool IsDeleted);
+
+    /// <summary>The points whose newest values the caller writes later: those of runs that are under way.</summary>
+    public sealed record Written(IReadOnlyList<LlmOpsException?> Refusals, List<PointRow> Later);
 
     /// <returns>For each batch why it was not written, or null.</returns>
-    public static async Task<IReadOnlyList<LlmOpsException?>> WriteAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
+    public static async Task<Written> WriteAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
     {
         Guid[] ids = [.. batches.Select(b => b.RunId).Distinct()];
-        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
+        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.State, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
         var stored = await StoredParamsAsync(db, batches, ct);
         var refusals = new List<LlmOpsException?>(batches.Count);
         var good = new List<LogBatch>(batches.Count);
@@ -34,10 +37,12 @@ internal static class WriteBatches
         if (db.ChangeTracker.HasChanges())
             await db.SaveChangesAsync(ct);
         var points = good.SelectMany(b => b.Metrics.Select(m => new PointRow(b.RunId, runs[b.RunId].ExperimentId, m.Key, m.Step, m.At.ToUnixTimeMilliseconds(), double.IsNaN(m.Value) ? 0 : m.Value, double.IsNaN(m.Value)))).ToList();
-        if (points.Count > 0)
-            await WritePoints.WriteAsync(db, points, ct);
+        await WritePoints.WriteAsync(db, points, ct);
+        var now = new NewestValues();
+        now.Add([.. points.Where(p => runs[p.RunId].State != RunState.Running)]);
+        await WritePoints.WriteNewestAsync(db, now.Rows(), ct);
         await AddToModelsAsync(db, good, ct);
-        return refusals;
+        return new(refusals, [.. points.Where(p => runs[p.RunId].State == RunState.Running)]);
     }
 
     private static async Task<Dictionary<(Guid, string), string>> StoredParamsAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)

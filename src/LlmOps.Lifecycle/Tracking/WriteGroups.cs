@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using LlmOps.Lifecycle.Data;
 using Microsoft.EntityFrameworkCore;
@@ -16,6 +17,8 @@ public sealed class WriteGroups(IDbContextFactory<LlmOpsDb> dbs) : IAsyncDisposa
     // A writer that has fallen far behind makes its callers wait instead of filling the memory.
     private readonly Channel<Waiting> queue = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(LongestQueue) { SingleReader = true });
     private readonly Lock starting = new();
+    private readonly NewestValues newest = new();
+    private volatile bool unsettled;
     private Task? writer;
 
     /// <summary>Returns after the commit.</summary>
@@ -32,6 +35,9 @@ public sealed class WriteGroups(IDbContextFactory<LlmOpsDb> dbs) : IAsyncDisposa
         return made;
     }
 
+    /// <summary>Returns when the newest values of what was acknowledged before are written, too. Costs nothing when they are.</summary>
+    public Task SettleAsync(CancellationToken ct = default) => unsettled ? WriteAsync(_ => Task.FromResult(true), ct) : Task.CompletedTask;
+
     private async Task QueueAsync(Waiting waiting, CancellationToken ct)
     {
         lock (starting)
@@ -44,52 +50,90 @@ public sealed class WriteGroups(IDbContextFactory<LlmOpsDb> dbs) : IAsyncDisposa
     private async Task WriteAllAsync()
     {
         var group = new List<Waiting>();
-        while (await queue.Reader.WaitToReadAsync())
+        var settled = Stopwatch.StartNew();
+        for (var open = true; ;)
         {
+            open = await WaitAsync(settled);
             var points = 0;
             while (group.Count < MostBatches && points < MostPoints && queue.Reader.TryRead(out var next))
             {
                 group.Add(next);
                 points += next.Batch?.Metrics.Count ?? 0;
             }
-            await WriteAsync(group);
+            // Whoever reads or changes something gets to see the newest values.
+            var settle = newest.Count > 0 && (!open || settled.Elapsed >= NewestValues.Longest || group.Any(w => w.Change is not null));
+            await WriteAsync(group, settle);
             group.Clear();
+            if (newest.Count == 0)
+                settled.Restart();
+            if (!open)
+                break;      // what could not be written now is worked out when the server starts
         }
     }
 
-    private async Task WriteAsync(List<Waiting> group)
+    /// <summary>Until somebody waits, or newest values have waited long enough; false when there will be no more.</summary>
+    private async Task<bool> WaitAsync(Stopwatch settled)
+    {
+        var wait = queue.Reader.WaitToReadAsync().AsTask();
+        if (newest.Count == 0)
+            return await wait;
+        var left = NewestValues.Longest - settled.Elapsed;
+        if (!wait.IsCompleted && left > TimeSpan.Zero)
+            await Task.WhenAny(wait, Task.Delay(left));
+        return !wait.IsCompleted || await wait;
+    }
+
+    private async Task WriteAsync(List<Waiting> group, bool settle)
     {
         try
         {
-            var refusals = await CommitAsync(group);
+            var refusals = await CommitAsync(group, settle);
             for (var i = 0; i < group.Count; i++)
                 group[i].End(refusals[i]);
         }
-        catch (Exception) when (group.Count > 1)
+        catch (Exception) when (group.Count > 1 || (group.Count == 1 && settle))
         {
             // What the database does not take must not take the others with it.
             foreach (var waiting in group)
-                await WriteAsync([waiting]);
+                await WriteAsync([waiting], settle: false);
         }
-        catch (Exception e)
+        catch (Exception e) when (group.Count == 1)
         {
             group[0].End(e);
+        }
+        catch (Exception)
+        {
+            // Only newest values: they stay for the next time. A database that is away is no reason to spin.
+            await Task.Delay(NewestValues.Longest);
         }
     }
 
     /// <summary>One transaction. The answer has a refusal, or null, for each part of the group.</summary>
-    private async Task<Exception?[]> CommitAsync(List<Waiting> group)
+    private async Task<Exception?[]> CommitAsync(List<Waiting> group, bool settle)
     {
         var refusals = new Exception?[group.Count];
+        if (group.Count == 0 && !settle)
+            return refusals;
+        List<PointRow> later = [];
         await using var db = await dbs.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
+        if (settle)
+            await WritePoints.WriteNewestAsync(db, newest.Rows(), CancellationToken.None);
         foreach (var (i, waiting) in group.Index().Where(w => w.Item.Change is not null))
             refusals[i] = await ChangeAsync(db, transaction, waiting.Change!);
         var batches = group.Index().Where(w => w.Item.Batch is not null).ToList();
         if (batches.Count > 0)
-            foreach (var (at, refusal) in (await WriteBatches.WriteAsync(db, [.. batches.Select(b => b.Item.Batch!)], CancellationToken.None)).Index())
+        {
+            var written = await WriteBatches.WriteAsync(db, [.. batches.Select(b => b.Item.Batch!)], CancellationToken.None);
+            foreach (var (at, refusal) in written.Refusals.Index())
                 refusals[batches[at].Index] = refusal;
+            later = written.Later;
+        }
         await transaction.CommitAsync();
+        if (settle)
+            newest.Clear();
+        newest.Add(later);
+        unsettled = newest.Count > 0;
         return refusals;
     }
 

@@ -1,9 +1,11 @@
+using System.Text;
 using LlmOps.Lifecycle.Data;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 using NpgsqlTypes;
+using SQLitePCL;
 
 namespace LlmOps.Lifecycle.Tracking;
 
@@ -11,11 +13,13 @@ namespace LlmOps.Lifecycle.Tracking;
 internal readonly record struct PointRow(Guid RunId, Guid ExperimentId, string Key, long Step, long At, double Value, bool IsNan);
 
 /// <summary>
-/// Adds points to the curves and brings the newest values up to date, in the transaction that is open. A point that is stored already is left out: whoever sends a
+/// Adds points to the curves, or brings the newest values up to date, in the transaction that is open. A point that is stored already is left out: whoever sends a
 /// request again after a lost answer doubles nothing.
 /// </summary>
 internal static class WritePoints
 {
+    private const int PagesBeforeCopying = 16_000;
+
     private const string Newest = """
         ON CONFLICT ("RunId", "Key") DO UPDATE SET "Value" = excluded."Value", "IsNan" = excluded."IsNan", "Step" = excluded."Step", "At" = excluded."At"
         WHERE (excluded."At", excluded."Step", excluded."Value") > (latest_metrics."At", latest_metrics."Step", latest_metrics."Value")
@@ -23,90 +27,85 @@ internal static class WritePoints
 
     public static async Task WriteAsync(LlmOpsDb db, List<PointRow> points, CancellationToken ct)
     {
-        var latest = new Dictionary<(Guid, string), PointRow>();
-        foreach (var point in points)
-        {
-            ref var row = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(latest, (point.RunId, point.Key), out var known);
-            if (!known || (row.At, row.Step, row.Value).CompareTo((point.At, point.Step, point.Value)) < 0)
-                row = point;
-        }
-        // In one order everywhere: two processes that write to one run then wait for each other instead of locking each other out.
-        var newest = latest.Values.OrderBy(p => p.RunId).ThenBy(p => p.Key, StringComparer.Ordinal).ToList();
-        var transaction = db.Database.CurrentTransaction!.GetDbTransaction();
+        if (points.Count == 0)
+            return;
         if (db.Database.IsSqlite())
-            WriteSqlite((SqliteConnection)db.Database.GetDbConnection(), (SqliteTransaction)transaction, points, newest);
+            WriteSqlite(db, """INSERT OR IGNORE INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") VALUES (?1, ?2, ?3, ?4, ?5, ?6)""", points, withExperiment: false);
         else
-            await WritePostgresAsync((NpgsqlConnection)db.Database.GetDbConnection(), (NpgsqlTransaction)transaction, points, newest, ct);
+            await WritePostgresAsync(db, """
+                INSERT INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan) ON CONFLICT DO NOTHING
+                """, points, withExperiment: false, ct);
     }
 
-    private static void WriteSqlite(SqliteConnection connection, SqliteTransaction transaction, List<PointRow> points, List<PointRow> newest)
+    /// <param name="newest">One of each run and key, in their order.</param>
+    public static async Task WriteNewestAsync(LlmOpsDb db, List<PointRow> newest, CancellationToken ct)
     {
-        using (var insert = connection.CreateCommand())
-        {
-            insert.Transaction = transaction;
-            insert.CommandText = """INSERT OR IGNORE INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") VALUES ($run, $key, $step, $at, $value, $nan)""";
-            Execute(insert, points, withExperiment: false);
-        }
-        using var upsert = connection.CreateCommand();
-        upsert.Transaction = transaction;
-        upsert.CommandText = """INSERT INTO latest_metrics ("RunId", "Key", "Step", "At", "Value", "IsNan", "ExperimentId") VALUES ($run, $key, $step, $at, $value, $nan, $experiment) """ + Newest;
-        Execute(upsert, newest, withExperiment: true);
+        if (newest.Count == 0)
+            return;
+        if (db.Database.IsSqlite())
+            WriteSqlite(db, """INSERT INTO latest_metrics ("RunId", "Key", "Step", "At", "Value", "IsNan", "ExperimentId") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) """ + Newest, newest, withExperiment: true);
+        else
+            await WritePostgresAsync(db, """
+                INSERT INTO latest_metrics ("RunId", "Key", "Step", "At", "Value", "IsNan", "ExperimentId") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan, @experiment)
+                """ + " " + Newest, newest, withExperiment: true, ct);
     }
 
-    private static void Execute(SqliteCommand command, List<PointRow> rows, bool withExperiment)
+    /// <summary>By the functions of SQLite itself: the objects of the provider cost as much for each row as SQLite does.</summary>
+    private static void WriteSqlite(LlmOpsDb db, string sql, List<PointRow> rows, bool withExperiment)
     {
-        var run = command.Parameters.Add("$run", SqliteType.Text);
-        var key = command.Parameters.Add("$key", SqliteType.Text);
-        var step = command.Parameters.Add("$step", SqliteType.Integer);
-        var at = command.Parameters.Add("$at", SqliteType.Integer);
-        var value = command.Parameters.Add("$value", SqliteType.Real);
-        var nan = command.Parameters.Add("$nan", SqliteType.Integer);
-        var experiment = withExperiment ? command.Parameters.Add("$experiment", SqliteType.Text) : null;
-        command.Prepare();
-        var last = Guid.Empty;
-        foreach (var row in rows)
+        var connection = ((SqliteConnection)db.Database.GetDbConnection()).Handle!;
+        // The newest points of a hundred curves lie on a hundred pages, and the next batch changes the same ones: they are copied into the database once for many commits.
+        raw.sqlite3_wal_autocheckpoint(connection, PagesBeforeCopying);
+        Check(raw.sqlite3_prepare_v2(connection, sql, out var statement), connection);
+        using (statement)
         {
-            if (row.RunId != last)
+            var keys = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+            var last = Guid.Empty;
+            foreach (var row in rows)
             {
-                // the form in which the provider itself writes a Guid
-                run.Value = row.RunId.ToString().ToUpperInvariant();
-                experiment?.Value = row.ExperimentId.ToString().ToUpperInvariant();
-                last = row.RunId;
+                if (row.RunId != last)
+                {
+                    // the form in which the provider writes a Guid
+                    raw.sqlite3_bind_text(statement, 1, row.RunId.ToString().ToUpperInvariant());
+                    if (withExperiment)
+                        raw.sqlite3_bind_text(statement, 7, row.ExperimentId.ToString().ToUpperInvariant());
+                    last = row.RunId;
+                }
+                if (!keys.TryGetValue(row.Key, out var key))
+                    keys[row.Key] = key = Encoding.UTF8.GetBytes(row.Key);
+                raw.sqlite3_bind_text(statement, 2, key.AsSpan());
+                raw.sqlite3_bind_int64(statement, 3, row.Step);
+                raw.sqlite3_bind_int64(statement, 4, row.At);
+                raw.sqlite3_bind_double(statement, 5, row.Value);
+                raw.sqlite3_bind_int(statement, 6, row.IsNan ? 1 : 0);
+                var result = raw.sqlite3_step(statement);
+                if (result != raw.SQLITE_DONE)
+                    Check(result, connection);
+                raw.sqlite3_reset(statement);
             }
-            key.Value = row.Key;
-            step.Value = row.Step;
-            at.Value = row.At;
-            value.Value = row.Value;
-            nan.Value = row.IsNan ? 1L : 0L;
-            command.ExecuteNonQuery();
         }
     }
 
-    private static async Task WritePostgresAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, List<PointRow> points, List<PointRow> newest, CancellationToken ct)
+    private static void Check(int result, sqlite3 connection)
     {
-        await using (var insert = new NpgsqlCommand("""
-            INSERT INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan) ON CONFLICT DO NOTHING
-            """, connection, transaction))
-        {
-            Add(insert, points);
-            await insert.ExecuteNonQueryAsync(ct);
-        }
-        await using var upsert = new NpgsqlCommand("""
-            INSERT INTO latest_metrics ("RunId", "Key", "Step", "At", "Value", "IsNan", "ExperimentId") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan, @experiment)
-            """ + " " + Newest, connection, transaction);
-        Add(upsert, newest);
-        upsert.Parameters.AddWithValue("experiment", NpgsqlDbType.Array | NpgsqlDbType.Uuid, newest.Select(p => p.ExperimentId).ToArray());
-        await upsert.ExecuteNonQueryAsync(ct);
+        if (result != raw.SQLITE_OK)
+            SqliteException.ThrowExceptionForRC(result, connection);
     }
 
     // Arrays travel in the binary form of COPY, and unlike a COPY the statement may leave out what is there.
-    private static void Add(NpgsqlCommand command, List<PointRow> rows)
+    private static async Task WritePostgresAsync(LlmOpsDb db, string sql, List<PointRow> rows, bool withExperiment, CancellationToken ct)
     {
+#pragma warning disable CA2100      // constants of this class
+        await using var command = new NpgsqlCommand(sql, (NpgsqlConnection)db.Database.GetDbConnection(), (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
+#pragma warning restore CA2100
         command.Parameters.AddWithValue("run", NpgsqlDbType.Array | NpgsqlDbType.Uuid, rows.Select(p => p.RunId).ToArray());
         command.Parameters.AddWithValue("key", NpgsqlDbType.Array | NpgsqlDbType.Text, rows.Select(p => p.Key).ToArray());
         command.Parameters.AddWithValue("step", NpgsqlDbType.Array | NpgsqlDbType.Bigint, rows.Select(p => p.Step).ToArray());
         command.Parameters.AddWithValue("at", NpgsqlDbType.Array | NpgsqlDbType.Bigint, rows.Select(p => p.At).ToArray());
         command.Parameters.AddWithValue("value", NpgsqlDbType.Array | NpgsqlDbType.Double, rows.Select(p => p.Value).ToArray());
         command.Parameters.AddWithValue("nan", NpgsqlDbType.Array | NpgsqlDbType.Boolean, rows.Select(p => p.IsNan).ToArray());
+        if (withExperiment)
+            command.Parameters.AddWithValue("experiment", NpgsqlDbType.Array | NpgsqlDbType.Uuid, rows.Select(p => p.ExperimentId).ToArray());
+        await command.ExecuteNonQueryAsync(ct);
     }
 }

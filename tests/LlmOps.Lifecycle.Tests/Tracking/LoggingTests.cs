@@ -32,8 +32,8 @@ public abstract class LoggingTests(DatabaseProvider provider) : ProductTests(pro
         });
         Assert.Equal(60 * 20, await CountAsync(db => db.Metrics));
         Assert.Equal(60, await CountAsync(db => db.Params));
-        Assert.Equal(12, await CountAsync(db => db.LatestMetrics));
         var newest = (await Get<ReadLoggedRuns>().GetAsync(runs[0])).Metrics;
+        Assert.Equal(12, await CountAsync(db => db.LatestMetrics));
         // of the writers of this run the one with the newest time is number 57; of its five points under one key the largest counts
         Assert.Equal(["m0=5716", "m1=5717", "m2=5718", "m3=5719"], newest.Select(m => FormattableString.Invariant($"{m.Key}={m.Value}")));
     }
@@ -118,6 +118,43 @@ public abstract class LoggingTests(DatabaseProvider provider) : ProductTests(pro
         Assert.Equal([0, 1, 2, 3, 4], points.Where(p => p.RunId == other).Select(p => (int)p.Step));
         Assert.Equal([10, 12, 14, 16, 18, 20], (await Get<ReadMetricHistory>().SampleAsync([one], "m", 10, 20, 6)).Select(p => (int)p.Step));
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => Get<ReadMetricHistory>().SampleAsync([one], "m", 10, null, 6));
+    }
+
+    /// <summary>A server that ended before it wrote the newest values finds them in the points.</summary>
+    [Fact]
+    public async Task NewestValues_AreWorkedOutAgain_WhenTheyWereLost()
+    {
+        var run = await RunAsync();
+        await LogAsync(run, [Point("m", 1, 10, 1), Point("m", 5, 20, 2), Point("m", 7, 20, 2), Point("n", double.NaN, 3)]);
+        var expected = (await Get<ReadLoggedRuns>().GetAsync(run)).Metrics.Select(m => (m.Key, m.Number, m.Step)).ToList();
+        Assert.Equal([("m", 7, 2), ("n", double.NaN, 0)], expected);
+        await using (var db = Product.Open())
+            await db.LatestMetrics.Where(m => m.RunId == run && m.Key == "m").ExecuteUpdateAsync(s => s.SetProperty(m => m.Value, 1).SetProperty(m => m.At, DateTimeOffset.FromUnixTimeMilliseconds(10)));
+        await using (var db = Product.Open())
+            await db.LatestMetrics.Where(m => m.RunId == run && m.Key == "n").ExecuteDeleteAsync();
+        using var settle = new SettleNewestValues(Product.Dbs, Get<WriteGroups>());
+        await settle.SettleAsync();
+        Assert.Equal(expected, (await Get<ReadLoggedRuns>().GetAsync(run)).Metrics.Select(m => (m.Key, m.Number, m.Step)));
+    }
+
+    /// <summary>The program ends even while values wait that it can no longer write.</summary>
+    [Fact]
+    public async Task Writer_EndsAtOnce_WithValuesThatWait()
+    {
+        var other = await TestProduct.CreateAsync(DatabaseProvider.Sqlite);
+        var experiment = await other.Get<CreateExperiment>().CreateAsync("ends", null, [], other.Alice);
+        var run = await other.Get<StartRun>().StartAsync(new(experiment, null, "alice", null, []));
+        await other.Get<WriteGroups>().WriteAsync(LogBatch.Checked(run.Id, [Point("m", 1, 1)]));
+        await other.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task NewestValues_AreInTheDatabase_SoonAfterTheLastBatch()
+    {
+        var run = await RunAsync();
+        await LogAsync(run, [Point("m", 1, 10, 1)]);
+        for (var clock = System.Diagnostics.Stopwatch.StartNew(); await CountAsync(db => db.LatestMetrics) == 0; await Task.Delay(20))
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), "The newest value was never written.");
     }
 
     [Fact]

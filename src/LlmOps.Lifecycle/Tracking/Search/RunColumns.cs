@@ -30,8 +30,12 @@ internal static class RunColumns
         if (c.Operator is FilterOperator.IsNull or FilterOperator.IsNotNull)
             return "";
         EnsureText(c, what, allowList: true);
-        return c.Operator == FilterOperator.Equal ? $" AND x.\"Head\" = {sql.Value(IndexedText.Head(c.Value.Text!))} AND {sql.Compare("x.\"Value\"", c.Operator, c.Value)}" : " AND " + sql.Compare("x.\"Value\"", c.Operator, c.Value);
+        return " AND " + (c.Operator == FilterOperator.Equal ? HasText(sql, c.Value.Text!) : sql.Compare("x.\"Value\"", c.Operator, c.Value));
     }
+
+    /// <summary>A beginning that is shorter than the index holds is the whole value, and the index alone answers.</summary>
+    public static string HasText(SqlText sql, string value) =>
+        $"x.\"Head\" = {sql.Value(IndexedText.Head(value))}{(value.Length < IndexedText.Length - 1 ? "" : $" AND x.\"Value\" = {sql.Value(value)}")}";
 
     private static string Number(SqlText sql, Filter.Comparison c, string column, bool orNan)
     {
@@ -49,7 +53,7 @@ internal static class RunColumns
     public static string False(SqlText sql, bool not = false) => (sql.IsPostgres, not) switch { (true, false) => "FALSE", (true, true) => "TRUE", (_, false) => "0", _ => "1" };
 
     private static string Exists(string table, SqlText sql, string key, string condition, FilterOperator op) =>
-        $"{(op == FilterOperator.IsNull ? "NOT " : "")}EXISTS (SELECT 1 FROM {table} x WHERE x.\"RunId\" = r.\"Id\" AND x.\"Key\" = {sql.Value(key)}{condition})";
+        $"{(op == FilterOperator.IsNull ? "NOT " : "")}EXISTS (SELECT 1 FROM {table} x WHERE x.\"RunId\" = {sql.RunId} AND x.\"Key\" = {sql.Value(key)}{condition})";
 
     private static string Dataset(SqlText sql, Filter.Comparison c)
     {
@@ -61,7 +65,7 @@ internal static class RunColumns
             _ => throw Wrong(c, $"Invalid dataset key '{TrackingKeys.Shown(c.Key)}'; it is name, digest or context"),
         };
         EnsureText(c, "dataset", allowList: true);
-        return $"EXISTS (SELECT 1 FROM run_datasets x JOIN logged_datasets s ON s.\"Id\" = x.\"DatasetId\" WHERE x.\"RunId\" = r.\"Id\" AND {sql.Compare(column, c.Operator, c.Value)})";
+        return $"EXISTS (SELECT 1 FROM run_datasets x JOIN logged_datasets s ON s.\"Id\" = x.\"DatasetId\" WHERE x.\"RunId\" = {sql.RunId} AND {sql.Compare(column, c.Operator, c.Value)})";
     }
 
     private static string Attribute(SqlText sql, Filter.Comparison c)
@@ -152,10 +156,10 @@ internal static class RunColumns
         switch (EntityOf(item.Entity))
         {
             case Entity.Metric:
-                var metric = $"FROM latest_metrics x WHERE x.\"RunId\" = r.\"Id\" AND x.\"Key\" = {sql.Value(key)}";
+                var metric = $"FROM latest_metrics x WHERE x.\"RunId\" = {sql.RunId} AND x.\"Key\" = {sql.Value(key)}";
                 return ($"coalesce((SELECT CASE WHEN x.\"IsNan\" = {False(sql)} THEN 0 ELSE 1 END {metric}), 2)", $"coalesce((SELECT x.\"Value\" {metric}), 0)");
             case Entity.Param or Entity.Tag:
-                var text = $"FROM {(EntityOf(item.Entity) == Entity.Param ? "params" : "run_tags")} x WHERE x.\"RunId\" = r.\"Id\" AND x.\"Key\" = {sql.Value(key)}";
+                var text = $"FROM {(EntityOf(item.Entity) == Entity.Param ? "params" : "run_tags")} x WHERE x.\"RunId\" = {sql.RunId} AND x.\"Key\" = {sql.Value(key)}";
                 return ($"CASE WHEN EXISTS (SELECT 1 {text}) THEN 0 ELSE 1 END", $"coalesce((SELECT x.\"Value\" {text}), '')");
             case Entity.Dataset:
                 throw LlmOpsException.Invalid("Runs cannot be ordered by a dataset.");

@@ -36,6 +36,6 @@ internal static class RunDrivers
         var entity = RunColumns.EntityOf(c.Entity);
         if (entity == RunColumns.Entity.Metric)
             return $"latest_metrics x WHERE x.\"ExperimentId\" IN {sql.List(experiments.Cast<object>())} AND x.\"Key\" = {sql.Value(c.Key)} AND {sql.Compare("x.\"Value\"", c.Operator, c.Value)} AND x.\"IsNan\" = {RunColumns.False(sql)}";
-        return $"{(entity == RunColumns.Entity.Param ? "params" : "run_tags")} x WHERE x.\"Key\" = {sql.Value(c.Key)} AND x.\"Head\" = {sql.Value(IndexedText.Head(c.Value.Text!))} AND x.\"Value\" = {sql.Value(c.Value.Text!)}";
+        return $"{(entity == RunColumns.Entity.Param ? "params" : "run_tags")} x WHERE x.\"Key\" = {sql.Value(c.Key)} AND {RunColumns.HasText(sql, c.Value.Text!)}";
     }
 }

@@ -8,7 +8,7 @@ internal sealed record FoundRun(Guid Id, List<string> Values);
 /// <param name="rest">Null: all runs in one statement. False: those that have a number for the first metric of the order, true: those that have none.</param>
 internal sealed class RunStatement(bool postgres, RunQuery query, Filter? filter, IReadOnlyList<OrderItem> order, Filter.Comparison? driver, bool? rest)
 {
-    private readonly SqlText sql = new(postgres);
+    private readonly SqlText sql = new(postgres) { RunId = driver is not null ? "d.\"RunId\"" : rest == false ? "o.\"RunId\"" : "r.\"Id\"" };
 
     /// <summary>An index holds the metrics of one experiment in their order.</summary>
     public static bool IsByMetric(RunQuery query, IReadOnlyList<OrderItem> order) =>
@@ -81,6 +81,8 @@ internal sealed class RunStatement(bool postgres, RunQuery query, Filter? filter
     {
         Filter.All all => "(" + string.Join(" AND ", all.Parts.Select(Condition)) + ")",
         Filter.Any any => "(" + string.Join(" OR ", any.Parts.Select(Condition)) + ")",
+        // The metric that the rows come ordered by is at hand.
+        Filter.Comparison c when rest == false && c.Key == order[0].Key && RunColumns.EntityOf(c.Entity) == RunColumns.Entity.Metric && c.Operator.IsOrder() && c.Value.Number is not null => sql.Compare("o.\"Value\"", c.Operator, c.Value),
         Filter.Comparison comparison => RunColumns.Condition(sql, comparison),
         _ => throw new InvalidOperationException(part.GetType().Name),
     };

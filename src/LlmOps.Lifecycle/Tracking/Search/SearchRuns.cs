@@ -13,7 +13,7 @@ public sealed record Page<T>(IReadOnlyList<T> Items, string? NextPageToken);
 /// Finds runs. The newest come straight from an index, the best by a metric from another one; a condition that few runs meet is looked up first. Everything else is
 /// compared run by run, in the order in which the page is wanted, until the page is full.
 /// </summary>
-public sealed class SearchRuns(IDbContextFactory<LlmOpsDb> dbs)
+public sealed class SearchRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
     public const int Most = 50_000;
 
@@ -31,6 +31,7 @@ public sealed class SearchRuns(IDbContextFactory<LlmOpsDb> dbs)
             throw LlmOpsException.Invalid("Invalid page token. Send the next_page_token of the answer before, or none for the first page.");
         if (query.Experiments.Count == 0)
             return new([], null);
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var postgres = !db.Database.IsSqlite();
         var driver = filter is null ? null : await RunDrivers.ChooseAsync(db, postgres, query.Experiments, filter, ct);

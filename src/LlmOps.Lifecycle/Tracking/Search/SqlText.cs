@@ -18,6 +18,9 @@ internal sealed class SqlText(bool postgres)
 
     public IReadOnlyList<object> Values => values;
 
+    /// <summary>How the run of a row is named in the statement: by the table that is read first, so that a condition is tried before other tables are looked at.</summary>
+    public string RunId { get; init; } = "r.\"Id\"";
+
     /// <summary>The name of a parameter with this value.</summary>
     public string Value(object value)
     {
@@ -26,6 +29,10 @@ internal sealed class SqlText(bool postgres)
     }
 
     public string List(IEnumerable<object> items) => $"({string.Join(", ", items.Select(Value))})";
+
+    /// <summary>One of these ids, however many, with one parameter.</summary>
+    public string OneOf(string column, IReadOnlyList<Guid> ids) => postgres ? $"{column} = ANY({Value(ids.ToArray())})"
+        : $"{column} IN (SELECT value FROM json_each({Value("[" + string.Join(',', ids.Select(id => $"\"{id.ToString().ToUpperInvariant()}\"")) + "]")}))";
 
     /// <summary>Comparison of a text column. LIKE tells capitals apart and ILIKE does not, on both databases; % and _ are the only special characters.</summary>
     public string Compare(string column, FilterOperator op, FilterValue value) => op switch

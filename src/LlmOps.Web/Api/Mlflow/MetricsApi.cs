@@ -10,10 +10,6 @@ internal static class MetricsApi
 
     private sealed record Parameter(string? RunId, string? RunUuid, string? Key, string? Value);
 
-    private sealed record BatchMetric(string? Key, double? Value, long? Timestamp, long? Step, string? ModelId, string? DatasetName, string? DatasetDigest);
-
-    private sealed record Batch(string? RunId, IReadOnlyList<BatchMetric>? Metrics, IReadOnlyList<KeyValueJson>? Params, IReadOnlyList<KeyValueJson>? Tags);
-
     private sealed record History(string? RunId, string? RunUuid, string? MetricKey, string? PageToken, int? MaxResults);
 
     // "run_id" repeated is how the page of the reference server asks
@@ -27,8 +23,11 @@ internal static class MetricsApi
     {
         routes.Write<Metric>("POST", "/mlflow/runs/log-metric", Permission.RunPipelines, (r, c) => WriteAsync(c, LogBatch.Checked(RunsApi.Id(r.RunId, r.RunUuid), metrics: [Of(r.Key, r.Value, r.Timestamp, r.Step, r.ModelId, r.DatasetName, r.DatasetDigest)])));
         routes.Write<Parameter>("POST", "/mlflow/runs/log-parameter", Permission.RunPipelines, (r, c) => WriteAsync(c, LogBatch.Checked(RunsApi.Id(r.RunId, r.RunUuid), parameters: [new(TrackingKeys.Required(r.Key, "key"), r.Value ?? "")])));
-        routes.Write<Batch>("POST", "/mlflow/runs/log-batch", Permission.RunPipelines, (r, c) => WriteAsync(c, LogBatch.Checked(TrackingKeys.Run(r.RunId),
-            r.Metrics is null ? null : [.. r.Metrics.Select(m => Of(m.Key, m.Value, m.Timestamp, m.Step, m.ModelId, m.DatasetName, m.DatasetDigest))], r.Params.Pairs(), r.Tags.Pairs())), mostBytes: TrackingLimits.BatchBytes);
+        routes.Raw("POST", "/mlflow/runs/log-batch", Permission.RunPipelines, async c =>
+        {
+            await c.Get<WriteGroups>().WriteAsync(await MlflowRequest.ReadAsync(c.Http, TrackingLimits.BatchBytes, LogBatchReader.Read), c.Aborted);
+            await c.Http.Response.WriteAsJsonAsync(new { }, CancellationToken.None);
+        });
         routes.Read<History>("GET", "/mlflow/metrics/get-history", async (r, c) =>
         {
             var page = await c.Get<ReadMetricHistory>().PageAsync(RunsApi.Id(r.RunId, r.RunUuid), r.MetricKey, r.MaxResults, r.PageToken, c.Aborted);
@@ -48,7 +47,7 @@ internal static class MetricsApi
         return null;
     }
 
-    private static LoggedMetric Of(string? key, double? value, long? timestamp, long? step, string? model, string? dataset, string? digest)
+    internal static LoggedMetric Of(string? key, double? value, long? timestamp, long? step, string? model, string? dataset, string? digest)
     {
         TrackingKeys.Required(key, "key");
         if (value is null)

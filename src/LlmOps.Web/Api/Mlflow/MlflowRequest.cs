@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -17,22 +18,49 @@ public static class MlflowRequest
         var request = http.Request;
         if (HttpMethods.IsGet(request.Method))
             return FromQuery<T>(request.Query);
-        if (request.ContentType is { Length: > 0 } type ? !request.HasJsonContentType() : HttpMethods.IsPost(request.Method) && request.ContentLength is not (null or 0))
-            throw LlmOpsException.Invalid($"Bad Request. Content-Type should be one of ['application/json'], not '{Lifecycle.Tracking.TrackingKeys.Shown(request.ContentType ?? "")}'.");
+        EnsureJson(request);
         // Clients of DELETE that put their fields into the address are understood, too.
         if (request.ContentLength == 0 || (request.ContentLength is null && request.ContentType is null))
             return FromQuery<T>(request.Query);
         return await FromBodyAsync<T>(request, http.RequestAborted);
     }
 
-    /// <summary>Refuses a body that says it is larger, and has the server stop reading one that does not say so.</summary>
-    public static void Limit(HttpContext http, long most)
+    public delegate T BodyReader<T>(ReadOnlySpan<byte> body);
+
+    /// <summary>A body that is read by hand. One that says it is larger is refused, and the server stops reading one that does not say so.</summary>
+    public static async Task<T> ReadAsync<T>(HttpContext http, int most, BodyReader<T> read)
     {
-        if (http.Request.ContentLength > most)
-            throw LlmOpsException.Invalid($"Batched logging API requests must be at most {most} bytes, got a request of size {http.Request.ContentLength}.");
+        var request = http.Request;
+        EnsureJson(request);
+        if (request.ContentLength > most)
+            throw LlmOpsException.Invalid($"Batched logging API requests must be at most {most} bytes, got a request of size {request.ContentLength}.");
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = most;
+        var buffer = ArrayPool<byte>.Shared.Rent((int)(request.ContentLength ?? most) + 1);
+        try
+        {
+            var length = await request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, http.RequestAborted);
+            if (length > most)
+                throw LlmOpsException.Invalid($"Batched logging API requests must be at most {most} bytes.");
+            return read(buffer.AsSpan(0, length));
+        }
+        catch (JsonException e)
+        {
+            throw NoJsonAt(e);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
+
+    private static void EnsureJson(HttpRequest request)
+    {
+        if (request.ContentType is { Length: > 0 } type ? !request.HasJsonContentType() : HttpMethods.IsPost(request.Method) && request.ContentLength is not (null or 0))
+            throw LlmOpsException.Invalid($"Bad Request. Content-Type should be one of ['application/json'], not '{Lifecycle.Tracking.TrackingKeys.Shown(request.ContentType ?? "")}'.");
+    }
+
+    private static JsonException NoJsonAt(JsonException e) => new($"{NoJson}: look at {e.Path ?? "$"}, line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
 
     private static async Task<T> FromBodyAsync<T>(HttpRequest request, CancellationToken ct) where T : class
     {
@@ -43,7 +71,7 @@ public static class MlflowRequest
         catch (JsonException e) when (e.InnerException is JsonException)
         {
             // The text breaks off or has a wrong character; a value of the wrong type has no such inner exception.
-            throw new JsonException($"{NoJson}: look at {e.Path ?? "$"}, line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+            throw NoJsonAt(e);
         }
     }
 

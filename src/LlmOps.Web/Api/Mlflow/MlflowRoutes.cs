@@ -26,8 +26,8 @@ public sealed class MlflowRoutes(IEndpointRouteBuilder app)
     public void Read<T>(string methods, string path, Func<T, MlflowCall, Task<object>> answer, string since = "2.0") where T : class =>
         Map(methods, path, since, Permission.Read, new(), http => AnswerAsync(http, answer));
 
-    public void Write<T>(string method, string path, Permission permission, Func<T, MlflowCall, Task<object?>> answer, string since = "2.0", long? mostBytes = null) where T : class =>
-        Map(method, path, since, permission, new(OnlyReads: false), http => AnswerAsync(http, async (T request, MlflowCall call) => await answer(request, call) ?? Empty, mostBytes));
+    public void Write<T>(string method, string path, Permission permission, Func<T, MlflowCall, Task<object?>> answer, string since = "2.0") where T : class =>
+        Map(method, path, since, permission, new(OnlyReads: false), http => AnswerAsync(http, async (T request, MlflowCall call) => await answer(request, call) ?? Empty));
 
     /// <summary>Known, and answered by 501.</summary>
     public void Missing(string methods, string path, string what, string since = "3.0", bool onlyReads = false) =>
@@ -54,10 +54,8 @@ public sealed class MlflowRoutes(IEndpointRouteBuilder app)
                     .WithMetadata(new MlflowEndpoint($"{method} {path}", since, traits.Implemented, traits.OnlyReads));
     }
 
-    private static async Task AnswerAsync<T>(HttpContext http, Func<T, MlflowCall, Task<object>> answer, long? mostBytes = null) where T : class
+    private static async Task AnswerAsync<T>(HttpContext http, Func<T, MlflowCall, Task<object>> answer) where T : class
     {
-        if (mostBytes is { } most)
-            MlflowRequest.Limit(http, most);
         var made = await answer(await MlflowRequest.ReadAsync<T>(http), new(http));
         await http.Response.WriteAsJsonAsync(made, made.GetType(), MlflowJson.Options, http.RequestAborted);
     }
