@@ -21,6 +21,7 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     SweepCommands.Create(),
     ContaminationCommand.Create(),
     AuditCommand.Create(),
+    WebhookCommands.Create(),
     VerifyCommand.Create(), AttestCommands.Attest(), AttestCommands.Keys(),
 };
 foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()))

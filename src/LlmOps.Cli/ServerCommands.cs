@@ -10,7 +10,7 @@ namespace LlmOps.Cli;
 /// <summary>Commands that talk to a running server with an API token. What has no command of its own is reached with "api".</summary>
 internal static class ServerCommands
 {
-    private static readonly Option<string> Server = new("--server")
+    internal static readonly Option<string> Server = new("--server")
     {
         Description = "Address of the server; LLMOPS_URL when not given.", Recursive = true,
         DefaultValueFactory = _ => Environment.GetEnvironmentVariable("LLMOPS_URL") ?? "http://localhost:5080",
@@ -141,7 +141,7 @@ internal static class ServerCommands
         return command;
     }
 
-    private static async Task<int> SendAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct)
+    internal static async Task<int> SendAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct)
     {
         var server = parsed.GetValue(Server)!;
         var token = Environment.GetEnvironmentVariable("LLMOPS_TOKEN")

@@ -34,6 +34,8 @@ public sealed partial class WebProduct : WebApplicationFactory<Program>, IAsyncL
         builder.UseEnvironment("Production");
         builder.UseSetting("Data:Folder", Folder);
         builder.UseSetting("Worker:Embedded", "false");
+        // Receivers of the tests listen on this machine.
+        builder.UseSetting("Webhooks:AllowedHosts", "localhost");
         builder.UseSetting("Logging:LogLevel:Default", "Warning");
         // What a session may do is looked up at every request, so that a test need not wait half a minute.
         builder.ConfigureServices(s => s.PostConfigure<SecurityStampValidatorOptions>(o => o.ValidationInterval = TimeSpan.Zero));

@@ -5,6 +5,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Datasets;
@@ -118,6 +119,7 @@ public sealed class ImportDataset(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore
         };
         db.DatasetVersions.Add(version);
         db.Record(actor, "import", "dataset-version", $"{dataset.Name}/{version.Number}", now, after: new { version.ArtifactDigest, version.TrainRows, version.HeldOutRows, version.QuarantinedRows });
+        await db.AnnounceDatasetAsync(version, dataset, now, ct);
         return version;
     }
 }

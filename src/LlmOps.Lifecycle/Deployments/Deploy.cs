@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Deployments;
@@ -55,6 +56,7 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
         deployment.Revision++;
         deployment.Stopped = false;
         db.Record(actor, "deploy", "deployment", name, now, before, new { revision.Number, version, variant });
+        await db.AnnounceDeploymentAsync(deployment, deployment.Revisions.Append(revision).Distinct(), "deploy", actor.Name, now, ct);
         return revision;
     }
 }
@@ -76,6 +78,7 @@ public sealed class ShiftTraffic(IDbContextFactory<LlmOpsDb> dbs, Hints hints, T
             revision.TrafficPercent = percentByRevision.GetValueOrDefault(revision.Number);
         deployment.Revision++;
         db.Record(actor, "shift-traffic", "deployment", name, time.GetUtcNow(), before, percentByRevision);
+        await db.AnnounceDeploymentAsync(deployment, deployment.Revisions, "shift-traffic", actor.Name, time.GetUtcNow(), ct);
         try
         {
             await db.SaveChangesAsync(ct);

@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Jobs;
@@ -136,5 +137,7 @@ public sealed class JobContext(Job job, string workFolder, IDbContextFactory<Llm
             .SetProperty(j => j.LeaseUntil, (DateTimeOffset?)null).SetProperty(j => j.Progress, 1.0).SetProperty(j => j.EndedAt, now), ct);
         await db.StageRuns.Where(s => s.JobId == JobId).ExecuteUpdateAsync(s => s
             .SetProperty(x => x.State, stage).SetProperty(x => x.OutputsJson, outputs).SetProperty(x => x.Error, error).SetProperty(x => x.EndedAt, now), ct);
+        if (state == JobState.Failed)
+            await db.AnnounceJobFailedAsync(Job, error, now, ct);
     }
 }

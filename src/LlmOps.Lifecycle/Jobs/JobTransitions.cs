@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Jobs;
@@ -125,6 +126,11 @@ public sealed class JobTransitions(IDbContextFactory<LlmOpsDb> dbs, TimeProvider
         await db.StageRuns.Where(s => s.JobId == job.Id && s.State == StageState.Running)
             .ExecuteUpdateAsync(s => s.SetProperty(x => x.State, stage).SetProperty(x => x.Error, state == JobState.Queued ? null : error)
                 .SetProperty(x => x.EndedAt, state == JobState.Queued ? null : now), ct);
+        if (state == JobState.Failed)
+        {
+            await db.AnnounceJobFailedAsync(job, error, now, ct);
+            await db.SaveChangesAsync(ct);
+        }
         await transaction.CommitAsync(ct);
     }
 

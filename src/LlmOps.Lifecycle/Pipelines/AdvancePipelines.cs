@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Pipelines;
@@ -77,6 +78,7 @@ public sealed class AdvancePipelines(IDbContextFactory<LlmOpsDb> dbs, GatherEvid
                 stage.StartedAt = now;
                 db.Approvals.Add(request);
                 db.Record(actor, "request-promotion", "approval", request.Id, now, after: new { stage = stage.Name, version = request.VersionId, variant = request.VariantName, alias = request.AliasName, request.EvidenceDigest });
+                await db.AnnounceApprovalAsync(WebhookEvents.ApprovalRequested, request, null, now, ct);
                 return null;
             }
             var job = Job.Queue(kind.Name, Json.Write(new StageSpec(run.Id, stage.Id, run.Name, stage.Name, run.Folder, parameters)), actor, now, stage.Id);

@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -36,6 +37,7 @@ internal static class ApprovalEnd
         request.VoidedReason = reason;
         request.Revision++;
         db.Record(Actor.System, "void", "approval", request.Id, now, new { state = ApprovalState.WaitingForApproval }, new { request.State, reason });
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalClosed, request, null, now, ct);
         if (await db.StageRuns.AnyAsync(s => s.Id == request.StageRunId && s.State == StageState.WaitingForApproval, ct))
             await FinishStageAsync(db, request, $"The evidence changed: {reason}. Re-run this stage to ask again.", now, ct);
     }

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -34,12 +35,12 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
             await ApprovalEnd.AnnounceAsync(db, request, advance, hints, ct);
             throw new LlmOpsException(ErrorCode.ResourceConflict, $"This request is void, because the evidence changed since it was made: {request.VoidedReason}. Ask for a new request.");
         }
-        Sign(db, request, right, SignatureDecision.Approve, comment, actor, now);
+        await SignAsync(db, request, right, SignatureDecision.Approve, comment, actor, now, ct);
         var count = signatures.Count(s => s.Decision == SignatureDecision.Approve && s.EvidenceDigest == request.EvidenceDigest) + 1;
         if (count >= request.RequiredApprovals)
         {
-            Close(db, request, ApprovalState.Approved, comment, actor, now);
-            MoveAlias.Apply(db, alias, request, actor, now);
+            await CloseAsync(db, request, ApprovalState.Approved, comment, actor, now, ct);
+            await MoveAlias.ApplyAsync(db, alias, request, actor, now, ct);
             await attest.AddAsync(db, request, now, ct);
             await ApprovalEnd.FinishStageAsync(db, request, null, now, ct);
         }
@@ -56,8 +57,8 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         await using var db = await dbs.CreateDbContextAsync(ct);
         var now = time.GetUtcNow();
         var (request, right, _) = await OpenAsync(db, id, null, actor, now, ct);
-        Sign(db, request, right, SignatureDecision.Reject, comment, actor, now);
-        Close(db, request, ApprovalState.Rejected, comment, actor, now);
+        await SignAsync(db, request, right, SignatureDecision.Reject, comment, actor, now, ct);
+        await CloseAsync(db, request, ApprovalState.Rejected, comment, actor, now, ct);
         await ApprovalEnd.FinishStageAsync(db, request, $"Rejected by {actor.Name}: {comment}", now, ct);
         await ApprovalEnd.SaveAsync(db, ct);
         await ApprovalEnd.AnnounceAsync(db, request, advance, hints, ct);
@@ -77,18 +78,20 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         return (request, right, context.Signatures);
     }
 
-    private static void Sign(LlmOpsDb db, ApprovalRequest request, SigningRight right, SignatureDecision decision, string comment, Actor actor, DateTimeOffset now)
+    private static async Task SignAsync(LlmOpsDb db, ApprovalRequest request, SigningRight right, SignatureDecision decision, string comment, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
         // Also two signatures in one moment exclude each other here, so that the last one sees all others.
         request.Revision++;
-        db.ApprovalSignatures.Add(new ApprovalSignature
+        var signature = new ApprovalSignature
         {
             ApprovalId = request.Id, PersonId = actor.Id, PersonName = actor.Name, OnBehalfOfId = right.InPlaceOf?.FromId, OnBehalfOf = right.InPlaceOf?.FromName,
             Decision = decision, EvidenceDigest = request.EvidenceDigest, Comment = comment, At = now,
-        });
+        };
+        db.ApprovalSignatures.Add(signature);
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalSigned, request, signature, now, ct);
     }
 
-    private static void Close(LlmOpsDb db, ApprovalRequest request, ApprovalState state, string comment, Actor actor, DateTimeOffset now)
+    private static async Task CloseAsync(LlmOpsDb db, ApprovalRequest request, ApprovalState state, string comment, Actor actor, DateTimeOffset now, CancellationToken ct)
     {
         request.State = state;
         request.DecidedById = actor.Id;
@@ -97,5 +100,6 @@ public sealed class DecideApproval(IDbContextFactory<LlmOpsDb> dbs, GatherEviden
         request.Comment = comment;
         db.Record(actor, state == ApprovalState.Approved ? "approve" : "reject", "approval", request.Id, now,
             new { state = ApprovalState.WaitingForApproval }, new { state, comment, request.EvidenceDigest });
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalClosed, request, null, now, ct);
     }
 }

@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -51,6 +52,7 @@ public sealed class ExpireApprovals(IDbContextFactory<LlmOpsDb> dbs, GatherEvide
         request.State = ApprovalState.Expired;
         request.Revision++;
         db.Record(Actor.System, "expire", "approval", request.Id, now, new { state = ApprovalState.WaitingForApproval }, new { request.State });
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalClosed, request, null, now, ct);
         if (request.StageRunId is { } stageId && await db.StageRuns.AnyAsync(s => s.Id == stageId && s.State == StageState.WaitingForApproval, ct))
             await ApprovalEnd.FinishStageAsync(db, request, "Nobody decided in time. Re-run this stage to ask again, with fresh evidence.", now, ct);
     }

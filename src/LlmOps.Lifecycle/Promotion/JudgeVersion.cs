@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -34,6 +35,7 @@ public sealed class JudgeVersion(IDbContextFactory<LlmOpsDb> dbs, CompareRuns co
         var now = time.GetUtcNow();
         db.GateDecisions.AddRange(answer.Variants.Select(v => Decision(answer, question, v, Guid.CreateVersion7(), null, false, now)));
         db.Record(actor, "judge", "model-version", question.Version, now, after: new { question.Policy, question.Suite, verdicts = answer.Variants.ToDictionary(v => v.Candidate.VariantName, v => v.Outcome.Verdict.ToString()) });
+        await db.AnnounceGateAsync(answer, question, null, now, ct);
         await db.SaveChangesAsync(ct);
         return answer;
     }

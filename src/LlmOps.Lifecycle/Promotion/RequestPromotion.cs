@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -32,6 +33,7 @@ public sealed class RequestPromotion(IDbContextFactory<LlmOpsDb> dbs, GatherEvid
         var request = await PrepareAsync(db, gather, order, actor, null, now, ct);
         db.Approvals.Add(request);
         db.Record(actor, "request-promotion", "approval", request.Id, now, after: new { order.Version, order.Variant, order.Alias, order.Kind, order.Reason, request.EvidenceDigest });
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalRequested, request, null, now, ct);
         await db.SaveChangesAsync(ct);
         await hints.ChangedAsync(Areas.Approval, request.Id);
         return request;

@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Promotion;
@@ -25,6 +26,7 @@ public sealed class WithdrawApproval(IDbContextFactory<LlmOpsDb> dbs, AdvancePip
         request.DecidedAt = now;
         request.Revision++;
         db.Record(actor, "withdraw", "approval", id, now, new { state = ApprovalState.WaitingForApproval }, new { request.State, request.Comment });
+        await db.AnnounceApprovalAsync(WebhookEvents.ApprovalClosed, request, null, now, ct);
         await ApprovalEnd.FinishStageAsync(db, request, $"Withdrawn by {actor.Name}. Re-run this stage to ask again.", now, ct);
         await ApprovalEnd.SaveAsync(db, ct);
         await ApprovalEnd.AnnounceAsync(db, request, advance, hints, ct);

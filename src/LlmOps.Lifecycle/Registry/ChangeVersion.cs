@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
@@ -27,6 +28,7 @@ public sealed class ChangeVersion(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
             db.VersionTags.Add(new VersionTag { VersionId = version.Id, Key = key!, Value = value ?? "" });
         else
             tag.Value = value ?? "";
+        await db.AnnounceTagAsync(version, key!, value ?? "", now, ct);
     }, ct);
 
     public Task UntagAsync(string? model, int number, string? key, Actor actor, CancellationToken ct = default) => ChangeAsync(model, number, actor, async (db, version, now) =>
@@ -36,6 +38,7 @@ public sealed class ChangeVersion(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
             return;
         db.Record(actor, "untag", "model-version", version.Key(), now, new { key, tag.Value });
         db.VersionTags.Remove(tag);
+        await db.AnnounceTagAsync(version, key!, null, now, ct);
     }, ct);
 
     /// <summary>Only of versions that a client registered and that nothing refers to; its number is not given again.</summary>

@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
@@ -33,7 +34,7 @@ public sealed class PointAlias(IDbContextFactory<LlmOpsDb> dbs, RequestPromotion
             return new(name, null);
         if (IsProtected(version.Model!, name))
             return new(name, await AskAsync(db, version, name, actor, ct));
-        Move(db, version, now, name, actor);
+        await MoveAsync(db, version, now, name, actor, ct);
         await SaveAsync(db, version.ModelId, ct);
         return new(name, null);
     }
@@ -49,6 +50,7 @@ public sealed class PointAlias(IDbContextFactory<LlmOpsDb> dbs, RequestPromotion
         EnsureFree(owner, name);
         db.Aliases.Remove(found);
         db.Record(actor, "remove-alias", "model", owner.Id, time.GetUtcNow(), new { alias = name, version = found.VersionId });
+        await db.AnnounceAliasGoneAsync(owner.Name, name, time.GetUtcNow(), ct);
         await SaveAsync(db, owner.Id, ct);
     }
 
@@ -68,12 +70,13 @@ public sealed class PointAlias(IDbContextFactory<LlmOpsDb> dbs, RequestPromotion
         {
             EnsureFree(version.Model!, other.Name);
             db.Aliases.Remove(other);
+            await db.AnnounceAliasGoneAsync(version.Model!.Name, other.Name, time.GetUtcNow(), ct);
         }
         if (alias is not null && target?.VersionId != version.Id)
         {
             if (target is not null && archiveExisting && await db.ModelVersions.SingleOrDefaultAsync(v => v.Id == target.VersionId, ct) is { } before)
                 before.IsArchived = true;
-            Move(db, version, target, alias, actor);
+            await MoveAsync(db, version, target, alias, actor, ct);
         }
         version.IsArchived = string.Equals(stage, "Archived", StringComparison.OrdinalIgnoreCase);
         version.UpdatedAt = time.GetUtcNow();
@@ -106,7 +109,7 @@ public sealed class PointAlias(IDbContextFactory<LlmOpsDb> dbs, RequestPromotion
             ? $"{version.Key()} has no form that could run yet. Export it first." : $"{version.Key()} has the forms {string.Join(", ", forms)} and no gate chose one. Ask on the page of the version for the one you mean.");
     }
 
-    private void Move(LlmOpsDb db, ModelVersion version, Alias? alias, string name, Actor actor)
+    private async Task MoveAsync(LlmOpsDb db, ModelVersion version, Alias? alias, string name, Actor actor, CancellationToken ct)
     {
         var (from, now) = (alias?.VersionId, time.GetUtcNow());
         if (alias is null)
@@ -116,7 +119,9 @@ public sealed class PointAlias(IDbContextFactory<LlmOpsDb> dbs, RequestPromotion
             (alias.VersionId, alias.VariantName) = (version.Id, null);
             alias.Revision++;
         }
-        db.AliasMoves.Add(new AliasMove { ModelId = version.ModelId, Name = name, FromVersionId = from, ToVersionId = version.Id, MovedBy = actor.Name, At = now });
+        var move = new AliasMove { ModelId = version.ModelId, Name = name, FromVersionId = from, ToVersionId = version.Id, MovedBy = actor.Name, At = now };
+        db.AliasMoves.Add(move);
+        await db.AnnounceAliasAsync(move, now, ct);
         db.Record(actor, "move-alias", "model", version.ModelId, now, new { alias = name, version = from }, new { alias = name, version = version.Id });
     }
 

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
@@ -21,6 +22,7 @@ public static class PublishVersion
         {
             db.Models.Add(model = new RegisteredModel { Name = name, Owner = actor.Name, CreatedAt = now });
             db.Record(actor, "create", "model", name, now);
+            await db.AnnounceModelAsync(model, now, ct);
         }
         var number = Math.Max(model.LastNumber, await db.ModelVersions.Where(v => v.ModelId == model.Id).MaxAsync(v => (int?)v.Number, ct) ?? 0);
         var version = new ModelVersion
@@ -31,6 +33,7 @@ public static class PublishVersion
         };
         db.ModelVersions.Add(version);
         db.Record(actor, "create", "model-version", $"{name}/{version.Number}", now, after: new { version.Stage, version.ArtifactDigest });
+        await db.AnnounceVersionAsync(name, version, now, ct);
         return version;
     }
 

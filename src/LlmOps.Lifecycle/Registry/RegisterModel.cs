@@ -3,6 +3,7 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
@@ -28,6 +29,7 @@ public sealed class RegisterModel(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
         };
         db.Models.Add(model);
         db.Record(actor, "create", "model", parsed, now);
+        await db.AnnounceModelAsync(model, now, ct);
         try
         {
             await db.SaveChangesAsync(ct);

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Registry;
@@ -49,6 +50,7 @@ public sealed class RegisterVersion(IDbContextFactory<LlmOpsDb> dbs, LoggedFiles
             db.ModelVersions.Add(version);
             model.UpdatedAt = now;
             db.Record(actor, "create", "model-version", $"{model.Name}/{number}", now, after: new { version.Stage, version.Source, version.ArtifactDigest });
+            await db.AnnounceVersionAsync(model.Name, version, now, ct);
             await db.SaveChangesAsync(ct);
             return (new VersionKey(model.Name, number), model.Id);
         });

@@ -69,8 +69,10 @@ public static class WebhookEvents
             return;
         var (subject, data) = await tell();
         var written = Json.Write(data);
+        // Events of one change have one time; their ids keep them in order.
+        var earlier = db.ChangeTracker.Entries<WebhookDelivery>().Count();
         foreach (var endpoint in listeners)
-            db.WebhookDeliveries.Add(new WebhookDelivery { EndpointId = endpoint.Id, Type = type, Subject = subject, DataJson = written, NotBefore = now, CreatedAt = now });
+            db.WebhookDeliveries.Add(new WebhookDelivery { Id = Guid.CreateVersion7(now.AddMilliseconds(earlier)), EndpointId = endpoint.Id, Type = type, Subject = subject, DataJson = written, NotBefore = now, CreatedAt = now });
     }
 
     public static Task AnnounceAsync(this LlmOpsDb db, string type, string subject, object data, DateTimeOffset now, CancellationToken ct) => db.AnnounceAsync(type, now, () => Task.FromResult((subject, data)), ct);

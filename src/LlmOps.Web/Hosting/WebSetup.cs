@@ -42,6 +42,7 @@ public static class WebSetup
         services.AddPeopleAndTokens();
         services.AddDataProtection().SetApplicationName("LlmOps").PersistKeysToFileSystem(KeyFolder(configuration));
         services.AddClock(configuration);
+        services.AddHostedService<WebhookSender>();
         services.AddApi();
         services.AddHealthChecks().AddDbContextCheck<LlmOpsDb>("database");
         // A running stage saves its checkpoint and goes back to the queue before the process ends.

@@ -15,6 +15,7 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.Worker.Evaluation;
 using Microsoft.EntityFrameworkCore;
 
@@ -156,5 +157,6 @@ public sealed class EvaluateHandler(DatasetFiles files, ArtifactStore artifacts,
         run.State = JobState.Succeeded;
         run.EndedAt = now;
         await PackColumns.AddAsync(db, run, now, ct);
+        await db.AnnounceEvaluationAsync(run, now, ct);
     }
 }

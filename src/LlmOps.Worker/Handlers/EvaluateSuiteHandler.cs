@@ -12,6 +12,7 @@ using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.Worker.Evaluation;
 using LlmOps.Worker.Evaluation.Suites;
 using Microsoft.EntityFrameworkCore;
@@ -140,5 +141,6 @@ public sealed class EvaluateSuiteHandler(DatasetFiles files, ArtifactStore artif
         run.State = JobState.Succeeded;
         run.EndedAt = now;
         await PackColumns.AddAsync(db, run, now, ct);
+        await db.AnnounceEvaluationAsync(run, now, ct);
     }
 }

@@ -4,6 +4,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Pipelines.Stages;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Webhooks;
 
 namespace LlmOps.Worker.Handlers;
 
@@ -25,18 +26,22 @@ public sealed class GateHandler(JudgeVersion judge) : IJobHandler
         }
         var chosen = Choose([.. answer.Variants.Where(j => j.Outcome.Verdict == Verdict.Pass)], p);
         // Guarded by the job's fencing token, and the decision's unique index holds its job: a job that runs twice decides once.
-        void Record(LlmOpsDb db) => db.GateDecisions.AddRange(answer.Variants.Select(v => JudgeVersion.Decision(answer, question, v, job.JobId, spec.StageRunId, v == chosen, job.Time.GetUtcNow())));
+        Task RecordAsync(LlmOpsDb db)
+        {
+            db.GateDecisions.AddRange(answer.Variants.Select(v => JudgeVersion.Decision(answer, question, v, job.JobId, spec.StageRunId, v == chosen, job.Time.GetUtcNow())));
+            return db.AnnounceGateAsync(answer, question, chosen?.Candidate.VariantName, job.Time.GetUtcNow(), ct);
+        }
         if (chosen is null)
         {
             var reasons = answer.Variants.SelectMany(j => j.Outcome.Reasons.Where(r => r.Verdict != Verdict.Pass).Take(1).Select(r => $"{j.Candidate.VariantName}: {r.Rule} — {r.Reason}"));
-            await job.RefuseAsync(kept => { Record(kept); return Task.CompletedTask; }, $"No variant passes the gate. {string.Join(" ", reasons)}", ct);
+            await job.RefuseAsync(RecordAsync, $"No variant passes the gate. {string.Join(" ", reasons)}", ct);
             return;
         }
         job.Log($"{chosen.Candidate.VariantName} goes on ({p.Choose}).");
-        await job.CompleteAsync(kept =>
+        await job.CompleteAsync(async kept =>
         {
-            Record(kept);
-            return Task.FromResult(new Dictionary<string, string> { ["version"] = p.Version, ["variant"] = chosen.Candidate.VariantName, ["decision"] = nameof(Verdict.Pass) });
+            await RecordAsync(kept);
+            return new Dictionary<string, string> { ["version"] = p.Version, ["variant"] = chosen.Candidate.VariantName, ["decision"] = nameof(Verdict.Pass) };
         }, ct);
     }
 

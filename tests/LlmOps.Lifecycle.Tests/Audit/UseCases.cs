@@ -18,6 +18,7 @@ using LlmOps.Lifecycle.Tests.Pipelines;
 using LlmOps.Lifecycle.Tests.Tracking;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.TestKit;
 
 namespace LlmOps.Lifecycle.Tests.Audit;
@@ -165,6 +166,37 @@ internal static class UseCases
         {
             var schedule = await ScheduleAsync(p);
             return a => p.Get<FireSchedules>().RunNowAsync(schedule.Id, a);
+        }),
+        ["create a webhook"] = new("ManageWebhooks.CreateAsync", "create webhook", Ada, p => Act(a => HookAsync(p, a))),
+        ["change a webhook"] = new("ManageWebhooks.ChangeAsync", "change webhook", Ada, async p =>
+        {
+            var hook = await HookAsync(p, p.Ada);
+            return a => p.Get<ManageWebhooks>().ChangeAsync(hook.Id, new WebhookChange(Enabled: false), a);
+        }),
+        ["rotate a webhook's secret"] = new("ManageWebhooks.RotateSecretAsync", "rotate-secret webhook", Ada, async p =>
+        {
+            var hook = await HookAsync(p, p.Ada);
+            return a => p.Get<ManageWebhooks>().RotateSecretAsync(hook.Id, null, null, a);
+        }),
+        ["delete a webhook"] = new("ManageWebhooks.DeleteAsync", "delete webhook", Ada, async p =>
+        {
+            var hook = await HookAsync(p, p.Ada);
+            return a => p.Get<ManageWebhooks>().DeleteAsync(hook.Id, a);
+        }),
+        ["test a webhook"] = new("TestWebhook.TestAsync", "test webhook", Ada, async p =>
+        {
+            var hook = await HookAsync(p, p.Ada);
+            return a => p.Get<TestWebhook>().TestAsync(hook.Id, null, a);
+        }),
+        ["replay a delivery"] = new("ReplayDelivery.ReplayAsync", "replay webhook", Ada, async p =>
+        {
+            var delivery = await FailedDeliveryAsync(p);
+            return a => p.Get<ReplayDelivery>().ReplayAsync(delivery.Id, a);
+        }),
+        ["replay what failed"] = new("ReplayDelivery.ReplayFailedAsync", "replay webhook", Ada, async p =>
+        {
+            var delivery = await FailedDeliveryAsync(p);
+            return a => p.Get<ReplayDelivery>().ReplayFailedAsync(delivery.EndpointId, DateTimeOffset.UnixEpoch, a);
         }),
         ["create an alert rule"] = new("ManageAlertRules.CreateAsync", "create alert-rule", Alice, p => Act(a => RuleAsync(p, a))),
         ["disable an alert rule"] = new("ManageAlertRules.EnableAsync", "disable alert-rule", Alice, async p =>
@@ -385,6 +417,18 @@ internal static class UseCases
     {
         await product.Get<StartPipeline>().DefineAsync(PipelineRunTests.Diamond, "", product.Alice);
         return await product.Get<ManageSchedules>().CreateAsync("nightly", "diamond", "0 3 * * *", "UTC", product.Alice);
+    }
+
+    /// <summary>Its address is refused when it is called, which needs no network.</summary>
+    private static Task<WebhookWithSecret> HookAsync(TestProduct product, Actor actor) =>
+        product.Get<ManageWebhooks>().CreateAsync(new NewWebhook("ci", "http://localhost:9/", ["*"]), actor);
+
+    private static async Task<WebhookDelivery> FailedDeliveryAsync(TestProduct product)
+    {
+        var hook = await HookAsync(product, product.Ada);
+        var delivery = new WebhookDelivery { EndpointId = hook.Id, Type = WebhookEvents.JobFailed, Subject = "data", DataJson = "{}", State = DeliveryState.Failed, Attempts = 10, Tried = 10, CreatedAt = product.Clock.GetUtcNow() };
+        await product.WriteAsync(db => db.WebhookDeliveries.Add(delivery));
+        return delivery;
     }
 
     private static Task<AlertRule> RuleAsync(TestProduct product, Actor actor) =>

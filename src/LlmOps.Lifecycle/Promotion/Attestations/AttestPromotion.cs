@@ -13,7 +13,7 @@ public sealed class AttestPromotion(ArtifactStore artifacts, AttestationKeys key
 {
     internal const string AuditAction = "attest";
 
-    /// <summary>Call after <see cref="MoveAlias.Apply"/> and before saving.</summary>
+    /// <summary>Call after <see cref="MoveAlias.ApplyAsync"/> and before saving.</summary>
     internal async Task AddAsync(LlmOpsDb db, ApprovalRequest request, DateTimeOffset now, CancellationToken ct)
     {
         try

@@ -20,6 +20,7 @@ public static class MlflowApi
         routes.MapLoggedModels();
         routes.MapRegisteredModels();
         routes.MapModelVersions();
+        routes.MapWebhooks();
         routes.MapMissing();
         MapProbes(routes);
     }

@@ -83,9 +83,6 @@ internal static class NotImplementedApi
         routes.Missing("GET,POST", "/mlflow/workspaces", "Workspaces");
         routes.Missing("GET,PATCH,DELETE", "/mlflow/workspaces/{workspace_name}", "Workspaces");
         routes.Missing("GET,POST,PATCH,PUT,DELETE", "/mlflow/gateway/{**path}", "The AI gateway");
-        routes.Missing("POST,GET", "/mlflow/webhooks", "Webhooks", "2.0");
-        routes.Missing("GET,PATCH,DELETE", "/mlflow/webhooks/{webhook_id}", "Webhooks", "2.0");
-        routes.Missing("POST", "/mlflow/webhooks/{webhook_id}/test", "Webhooks", "2.0");
         foreach (var (path, method) in new[] { ("create", "POST"), ("get", "GET"), ("list", "GET"), ("current", "GET"), ("update-password", "PATCH"), ("update-admin", "PATCH"), ("delete", "DELETE") })
             routes.Missing(method, $"/mlflow/users/{path}", "Users; people and tokens are kept under Settings. It", "2.0");
         foreach (var what in new[] { "experiments", "registered-models" })

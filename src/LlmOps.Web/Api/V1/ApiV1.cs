@@ -28,6 +28,7 @@ public static class ApiV1
         v1.MapKnowledge();
         v1.MapTraces();
         v1.MapPeople();
+        v1.MapWebhooks();
         v1.MapGet("/search", (string q, int? take, SearchEverything search, CancellationToken ct) => search.FindAsync(q, Math.Clamp(take ?? 5, 1, 50), ct))
             .WithTags("Search").WithSummary("Finds anything by a part of its name.");
     }
