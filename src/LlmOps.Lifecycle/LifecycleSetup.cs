@@ -87,6 +87,9 @@ public static class LifecycleSetup
         services.AddSingleton<ShiftTraffic>();
         services.AddSingleton(TraceSettings.From(configuration));
         services.AddSingleton<WriteSpans>();
+        services.AddSingleton<StartCanary>();
+        services.AddSingleton<ShadowTraffic>();
+        services.AddSingleton<WatchCanaries>();
         services.AddSingleton<IngestSpans>();
         services.AddSingleton<ReceiveSpans>();
         services.AddSingleton<GiveFeedback>();

@@ -174,6 +174,60 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("dataset_versions", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<int>("Baseline")
+                        .HasColumnType("integer");
+
+                    b.Property<int>("Candidate")
+                        .HasColumnType("integer");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<Guid>("DeploymentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<long?>("EndedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<int>("Look")
+                        .HasColumnType("integer");
+
+                    b.Property<string>("PolicyJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("ReportJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DeploymentId");
+
+                    b.HasIndex("State");
+
+                    b.ToTable("canaries", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Deployment", b =>
                 {
                     b.Property<Guid>("Id")
@@ -239,6 +293,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("SettingsJson")
                         .IsRequired()
                         .HasColumnType("text");
+
+                    b.Property<int>("ShadowPercent")
+                        .HasColumnType("integer");
 
                     b.Property<int>("TrafficPercent")
                         .HasColumnType("integer");
@@ -3242,6 +3299,17 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
 
                     b.Navigation("Dataset");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", "Deployment")
+                        .WithMany()
+                        .HasForeignKey("DeploymentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.Navigation("Deployment");
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Revision", b =>

@@ -84,6 +84,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<SigningKey> SigningKeys => Set<SigningKey>();
     public DbSet<Deployment> Deployments => Set<Deployment>();
     public DbSet<Revision> Revisions => Set<Revision>();
+    public DbSet<Canary> Canaries => Set<Canary>();
     public DbSet<KnowledgeBase> KnowledgeBases => Set<KnowledgeBase>();
     public DbSet<IndexBuild> IndexBuilds => Set<IndexBuild>();
     public DbSet<Span> Spans => Set<Span>();
@@ -124,6 +125,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         configuration.Properties<EndpointState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DeliveryState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DatasetKind>().HaveConversion<string>().HaveMaxLength(32);
+        configuration.Properties<CanaryState>().HaveConversion<string>().HaveMaxLength(32);
         configuration.Properties<DeploymentKind>().HaveConversion<string>().HaveMaxLength(32);
     }
 
@@ -363,6 +365,12 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.ToTable("revisions");
             e.HasIndex(x => new { x.DeploymentId, x.Number }).IsUnique();
             e.HasIndex(x => x.ProducedByJobId).IsUnique();
+        });
+        model.Entity<Canary>(e =>
+        {
+            e.ToTable("canaries");
+            e.HasOne(x => x.Deployment).WithMany().HasForeignKey(x => x.DeploymentId);
+            e.HasIndex(x => x.State);
         });
         model.Entity<KnowledgeBase>(e => { e.ToTable("knowledge_bases"); e.HasIndex(x => x.Name).IsUnique(); });
         model.Entity<IndexBuild>(e =>

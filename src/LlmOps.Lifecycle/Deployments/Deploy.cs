@@ -47,6 +47,8 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
         var before = deployment.Revisions.Where(r => r.TrafficPercent > 0).Select(r => new { r.Number, r.TrafficPercent }).ToList();
         foreach (var old in deployment.Revisions)
             old.TrafficPercent = 0;
+        foreach (var canary in await db.Canaries.Where(c => c.DeploymentId == deployment.Id && c.State == CanaryState.Running).ToListAsync(ct))
+            (canary.State, canary.EndedAt, canary.Reason) = (CanaryState.Stopped, now, $"{actor.Name} deployed another revision.");
         var revision = new Revision
         {
             DeploymentId = deployment.Id, Number = deployment.Revisions.Select(r => r.Number).DefaultIfEmpty(0).Max() + 1, VersionId = served.Id, VariantName = variant,
@@ -77,6 +79,8 @@ public sealed class ShiftTraffic(IDbContextFactory<LlmOpsDb> dbs, Hints hints, T
         foreach (var revision in deployment.Revisions)
             revision.TrafficPercent = percentByRevision.GetValueOrDefault(revision.Number);
         deployment.Revision++;
+        foreach (var canary in await db.Canaries.Where(c => c.DeploymentId == deployment.Id && c.State == CanaryState.Running).ToListAsync(ct))
+            (canary.State, canary.EndedAt, canary.Reason) = (CanaryState.Stopped, time.GetUtcNow(), $"{actor.Name} moved the traffic.");
         db.Record(actor, "shift-traffic", "deployment", name, time.GetUtcNow(), before, percentByRevision);
         await db.AnnounceDeploymentAsync(deployment, deployment.Revisions, "shift-traffic", actor.Name, time.GetUtcNow(), ct);
         try

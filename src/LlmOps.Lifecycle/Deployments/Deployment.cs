@@ -26,6 +26,8 @@ public sealed class Revision
     public Guid? IndexBuildId { get; init; }
     /// <summary>Share of the requests, in percent. The active revisions of a deployment add up to 100.</summary>
     public int TrafficPercent { get; set; }
+    /// <summary>Share of the deployment's requests that are copied to this revision, in percent; nobody sees its answers.</summary>
+    public int ShadowPercent { get; set; }
     public string SettingsJson { get; init; } = "{}";
     public Guid? ProducedByJobId { get; init; }
     public required string CreatedBy { get; init; }

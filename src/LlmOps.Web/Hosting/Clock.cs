@@ -3,6 +3,7 @@ using Hangfire.Dashboard;
 using Hangfire.InMemory;
 using Hangfire.PostgreSql;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Pipelines;
@@ -18,7 +19,7 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
@@ -30,6 +31,8 @@ public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, 
 
     /// <summary>A beat of its own: a mail server that does not answer must not hold up the sweep.</summary>
     public Task SendNotificationsAsync(CancellationToken ct) => send.SendDueAsync(ct);
+
+    public Task WatchCanariesAsync(CancellationToken ct) => canaries.WatchAsync(ct);
 
     public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
 
@@ -62,6 +65,7 @@ public static class ClockSetup
         var recurring = app.Services.GetRequiredService<IRecurringJobManager>();
         recurring.AddOrUpdate<Clock>("sweep", c => c.SweepAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("notifications", c => c.SendNotificationsAsync(CancellationToken.None), "*/15 * * * * *");
+        recurring.AddOrUpdate<Clock>("canaries", c => c.WatchCanariesAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
         // What came due while no process was there need not wait for the next full minute.

@@ -13,7 +13,7 @@ namespace LlmOps.Web.Serving;
 public sealed record PreparedPrompt(int[] Tokens, SamplingOptions Options, int DroppedTurns = 0);
 
 /// <summary>Takes a request through a loaded model. Every way in to a model ends here.</summary>
-public sealed class ServeGeneration(ServedModels served, ServingLimits limits, IngestSpans spans, TimeProvider time)
+public sealed class ServeGeneration(ServedModels served, ServingLimits limits, CopyToShadows shadows, IngestSpans spans, TimeProvider time)
 {
     /// <summary>Loads the model where it has to, and prepares the prompt; what is refused up to here is refused before anything was sent.</summary>
     /// <param name="client">Whose limits hold, and who takes turns with others: a token, or the person.</param>
@@ -28,8 +28,11 @@ public sealed class ServeGeneration(ServedModels served, ServingLimits limits, I
         {
             var model = await served.Models.BorrowAsync(revision.VariantDigest, ct);
             running.Begin(model, prepare);
-            return model.Value.Waiting < Math.Max(1, served.MostWaiting) ? running
-                : throw new TooManyRequestsException($"{revision.Name} is busy: {model.Value.Waiting} requests wait already.", 1 + model.Value.Waiting / 8);
+            if (model.Value.Waiting >= Math.Max(1, served.MostWaiting))
+                throw new TooManyRequestsException($"{revision.Name} is busy: {model.Value.Waiting} requests wait already.", 1 + model.Value.Waiting / 8);
+            if (revision.Shadows.Count > 0)
+                shadows.Copy(revision, input, prepare, actor);
+            return running;
         }
         catch
         {
@@ -48,7 +51,7 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
     private ServedTrace.Step? step;
     private double? stepFirstTokenMs;
     private double logProbability;
-    private bool completed, refused;
+    private bool completed, refused, failed = true;
 
     public ServingRevision Revision => revision;
     public string TraceId => trace.TraceId;
@@ -71,7 +74,7 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
         lease = borrowed;
         refused = true;
         prepared = prepare(borrowed.Value);
-        refused = false;
+        (refused, failed) = (false, false);
         step = trace.Begin($"{revision.Version}:{revision.Variant}", "generation", input);
     }
 
@@ -87,7 +90,7 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
     }
 
     // Options and prompt were checked before: what is left to complain about is a grammar that the text so far has led into a corner.
-    private static async ValueTask<bool> NextAsync(IAsyncEnumerator<GeneratedToken> tokens)
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<GeneratedToken> tokens)
     {
         try
         {
@@ -96,6 +99,11 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
         catch (ArgumentException e)
         {
             throw LlmOpsException.Invalid(e.Message);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            failed = true;
+            throw;
         }
     }
 
@@ -123,6 +131,9 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
         if (refused)
             return;
         var error = completed ? null : OutputTokens > 0 ? $"Broken off after {OutputTokens} tokens." : "Broken off before the first token.";
+        // Whoever went away says nothing about the revision.
+        if (error is not null && !failed)
+            error += " " + WatchCanaries.GaveUp;
         double? firstTokenMs = double.IsNaN(FirstTokenMs) ? null : FirstTokenMs;
         step?.End(Text, error, InputTokens, OutputTokens, stepFirstTokenMs, new { finish = Finish, LogProbability = logProbability, dropped_turns = DroppedTurns, cached_tokens = CachedTokens });
         var finished = trace.Finish(Text, error, InputTokens, OutputTokens, firstTokenMs);

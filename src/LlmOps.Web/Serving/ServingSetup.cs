@@ -6,6 +6,7 @@ public static class ServingSetup
     {
         services.AddSingleton<ServedModels>();
         services.AddSingleton<ServingLimits>();
+        services.AddSingleton<CopyToShadows>();
         services.AddSingleton<ReadBatches>();
         services.AddSingleton<ServeGeneration>();
         services.AddSingleton<ChatWithDeployment>();

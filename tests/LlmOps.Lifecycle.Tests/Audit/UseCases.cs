@@ -315,6 +315,16 @@ internal static class UseCases
             await DeployTwiceAsync(p);
             return a => p.Get<ShiftTraffic>().RollbackAsync("chat", a);
         }),
+        ["start a canary"] = new("StartCanary.StartAsync", "start-canary deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<StartCanary>().StartAsync("chat", "tiny-lm/1", "int8", null, 10, new(), a);
+        }),
+        ["copy requests to a shadow"] = new("ShadowTraffic.SetAsync", "shadow deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<ShadowTraffic>().SetAsync("chat", 1, 20, a);
+        }),
         ["give feedback"] = new("GiveFeedback.GiveAsync", "feedback trace", Alice, async p =>
         {
             await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", StartedAt = p.Clock.GetUtcNow() }]);

@@ -31,6 +31,16 @@ public static class DeploymentsApi
             await shift.ShiftAsync(name, body.Shares, user.ToActor(), ct);
             return Results.NoContent();
         }).RequirePermission(Permission.Deploy).WithSummary("Shares of the traffic by revision, in percent; together 100.");
+        deployments.MapPost("/{name}/canary", async (string name, CanaryRequest body, StartCanary start, ReadKnowledge knowledge, ClaimsPrincipal user, CancellationToken ct) =>
+        {
+            var canary = await start.StartAsync(name, body.Version, body.Variant, await IndexAsync(body.Index, knowledge, ct), body.Percent, body.Policy ?? new(), user.ToActor(), ct);
+            return Results.Created($"/api/v1/deployments/{name}", new DeployedRevision(name, canary.Candidate, body.Percent));
+        }).RequirePermission(Permission.Deploy).WithSummary("Gives a new revision a share of the traffic and rolls it back by itself when it is worse.");
+        deployments.MapPut("/{name}/shadow", async (string name, ShadowRequest body, ShadowTraffic shadow, ClaimsPrincipal user, CancellationToken ct) =>
+        {
+            await shadow.SetAsync(name, body.Revision, body.Percent, user.ToActor(), ct);
+            return Results.NoContent();
+        }).RequirePermission(Permission.Deploy).WithSummary("Copies a share of the requests to a revision whose answers nobody sees; 0 ends it.");
         deployments.MapPost("/{name}/rollback", async (string name, ShiftTraffic shift, ClaimsPrincipal user, CancellationToken ct) =>
             new DeployedRevision(name, await shift.RollbackAsync(name, user.ToActor(), ct), 100)).RequirePermission(Permission.Deploy).WithSummary("All traffic back to the revision before.");
         deployments.MapPost("/{name}/chat", ChatAsync).RequirePermission(Permission.Chat).Produces<ChatAnswer>().WithSummary("Chats. With \"stream\": true it answers with server-sent events.");

@@ -39,6 +39,12 @@ public sealed record PromotionRequest(string Version, string Variant, string Ali
 /// <param name="Index">For RAG: knowledge base and number of the index, "docs/3".</param>
 public sealed record DeployRequest(string Name, DeploymentKind Kind, string Version, string Variant, string? Index = null);
 
+/// <param name="Index">For RAG: knowledge base and number of the index.</param>
+/// <param name="Policy">What it is held to; absent values are the usual ones.</param>
+public sealed record CanaryRequest(string Version, string Variant, int Percent = 10, string? Index = null, CanaryPolicy? Policy = null);
+
+public sealed record ShadowRequest(int Revision, int Percent);
+
 /// <param name="Shares">Revision number → percent; together 100.</param>
 public sealed record TrafficRequest(Dictionary<int, int> Shares);
 
