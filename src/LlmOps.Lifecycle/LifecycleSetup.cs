@@ -92,6 +92,13 @@ public static class LifecycleSetup
         services.AddSingleton<WatchCanaries>();
         services.AddSingleton<IngestSpans>();
         services.AddSingleton<ReceiveSpans>();
+        services.AddSingleton<SetPrices>();
+        services.AddSingleton<ReadPrices>();
+        services.AddSingleton<DeleteOldTraces>();
+        services.AddSingleton<AddTracesToDataset>();
+        services.AddSingleton<ReadTraceCurves>();
+        services.AddSingleton<Monitoring.ServingMeter>();
+        services.AddSingleton<Monitoring.ReadMetrics>();
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LlmOps.Engines;
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle;
@@ -7,6 +8,7 @@ using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Sweeps;
+using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Training;
 using Microsoft.EntityFrameworkCore;
@@ -33,6 +35,9 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
         context.Log($"Attempt {job.Attempt} of {job.MaxAttempts} on {settings.Name}.");
         await hints.ChangedAsync(Areas.Job, job.Id);
         var keepFolder = false;
+        // Where somebody listens, the stage and the attempt are spans; what the handler does inside is under them.
+        using var stage = job.StageRunId is { } stageRun ? EmittedSpans.Source.StartActivity($"stage {job.Kind}")?.SetTag("llmops.stage_run.id", stageRun.ToString()) : null;
+        using var attempt = EmittedSpans.Source.StartActivity($"job {job.Kind}")?.SetTag("llmops.job.id", job.Id.ToString()).SetTag("llmops.job.kind", job.Kind).SetTag("llmops.job.attempt", job.Attempt);
         try
         {
             var handler = handlers.SingleOrDefault(h => h.Kind == job.Kind)
@@ -59,6 +64,8 @@ public sealed class JobRunner(JobTransitions transitions, AdvancePipelines advan
         catch (Exception e)
         {
             keepFolder = await FailAsync(context, e);
+            foreach (var failed in new[] { attempt, stage })
+                failed?.SetStatus(ActivityStatusCode.Error, e.Message).SetTag("error.type", e.GetType().Name);
         }
         finally
         {

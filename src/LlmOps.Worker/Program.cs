@@ -13,6 +13,7 @@ if (Probe.TryMain(args))
 var builder = Host.CreateApplicationBuilder(args);
 builder.Services.AddLifecycle(builder.Configuration);
 builder.Services.AddWorker(builder.Configuration);
+builder.Services.AddTelemetry(builder.Configuration, "llmops-worker");
 using var host = builder.Build();
 // On a server the web process upgrades the schema; a worker that comes first does it just as well, the migration lock lets one through.
 await DatabaseSetup.MigrateAsync(host.Services.GetRequiredService<IDbContextFactory<LlmOpsDb>>());

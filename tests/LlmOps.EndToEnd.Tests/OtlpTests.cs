@@ -53,6 +53,28 @@ public sealed class OtlpTests
         Assert.Contains("invoke_agent helper", await web.Client.GetStringAsync($"/traces/{trace}"), StringComparison.Ordinal);
     }
 
+    /// <summary>One server sends its own spans to another, by the standard variables.</summary>
+    [Fact]
+    public async Task OwnSpans_AreSent_WhereTheVariableSays()
+    {
+        using var data = new TemporaryFolder();
+        using var other = new TemporaryFolder();
+        await using var receiver = await WebProcess.StartAsync(Settings(data.Path));
+        var settings = Settings(other.Path);
+        (settings["OTEL_EXPORTER_OTLP_ENDPOINT"], settings["OTEL_EXPORTER_OTLP_PROTOCOL"]) = (receiver.Address.ToString(), "http/protobuf");
+        (settings["OTEL_EXPORTER_OTLP_HEADERS"], settings["OTEL_BSP_SCHEDULE_DELAY"]) = ($"Authorization=Bearer {await TokenAsync(receiver)}", "200");
+        await using var sender = await WebProcess.StartAsync(settings);
+        await sender.Client.GetStringAsync("/account/sign-in");
+        await receiver.Process.UntilAsync(async () =>
+        {
+            await using var db = Open(data.Path);
+            return await db.Spans.AnyAsync(s => s.ServiceName == "llmops" && s.AttributesJson.Contains("/account/sign-in"));
+        }, TimeSpan.FromSeconds(30));
+        await using var stored = Open(data.Path);
+        // neither probes nor the sending itself are worth a span
+        Assert.False(await stored.Spans.AnyAsync(s => s.AttributesJson.Contains("\"/health/ready\"")));
+    }
+
     /// <summary>Eight clients send 1,000 requests, each until it is acknowledged; the server is killed twice meanwhile. Then every span is there, once.</summary>
     [Fact]
     public async Task KilledServer_HasEveryAcknowledgedSpan_Once()

@@ -1,19 +1,23 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Monitoring;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tracing;
 
 /// <summary>What this server did itself.</summary>
-public sealed class IngestSpans(WriteSpans write, TraceSettings settings, Hints hints)
+public sealed class IngestSpans(WriteSpans write, ServingMeter meter, TraceSettings settings, Hints hints)
 {
     /// <summary>Adds the spans that are not there yet, and returns after the commit; sending a batch twice adds nothing.</summary>
     public async Task<int> IngestAsync(IReadOnlyCollection<Span> spans, CancellationToken ct = default)
     {
         if (spans.Count == 0)
             return 0;
-        var added = await write.WriteAsync([.. spans.Select(s => RedactSpan.Hide(s, settings))], ct);
+        Span[] shown = [.. spans.Select(s => RedactSpan.Hide(s, settings))];
+        meter.Served(shown);
+        EmittedSpans.Emit(shown);
+        var added = await write.WriteAsync(shown, ct);
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return added;
     }

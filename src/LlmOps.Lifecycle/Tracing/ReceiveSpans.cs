@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Monitoring;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tracing;
@@ -9,7 +10,7 @@ namespace LlmOps.Lifecycle.Tracing;
 public sealed record ReceivedOutcome(int Rejected, string? Why);
 
 /// <summary>What programs outside send about themselves.</summary>
-public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans write, TraceSettings settings, Hints hints, TimeProvider time)
+public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans write, ServingMeter meter, TraceSettings settings, Hints hints, TimeProvider time)
 {
     private const int ReasonsTold = 3;
     private static readonly TimeSpan PricesHold = TimeSpan.FromSeconds(10);
@@ -32,7 +33,9 @@ public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans wri
             }
             else if (settings.Keeps(span.TraceId))
                 kept.Add(RedactSpan.Hide(CanonicalSpan.From(span, prices), settings));
-        if (kept.Count > 0 && await write.WriteAsync(kept, ct) > 0)
+        var added = kept.Count == 0 ? 0 : await write.WriteAsync(kept, ct);
+        meter.Received(added, kept.Count - added, rejected, sent.Count - rejected - kept.Count);
+        if (added > 0)
             await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return new(rejected, rejected == 0 ? null : string.Join("; ", reasons) + ".");
     }

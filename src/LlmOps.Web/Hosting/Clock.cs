@@ -10,6 +10,7 @@ using LlmOps.Lifecycle.Pipelines;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
+using LlmOps.Lifecycle.Tracing;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Hosting;
@@ -19,7 +20,7 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries, DeleteOldTraces traces)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
@@ -35,6 +36,8 @@ public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, 
     public Task WatchCanariesAsync(CancellationToken ct) => canaries.WatchAsync(ct);
 
     public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
+
+    public Task DeleteOldTracesAsync(CancellationToken ct) => traces.DeleteAsync(ct);
 
     public Task ExpireApprovalsAsync(CancellationToken ct) => approvals.ExpireAsync(ct);
 }
@@ -68,6 +71,7 @@ public static class ClockSetup
         recurring.AddOrUpdate<Clock>("canaries", c => c.WatchCanariesAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
+        recurring.AddOrUpdate<Clock>("old traces", c => c.DeleteOldTracesAsync(CancellationToken.None), "7 * * * *");
         // What came due while no process was there need not wait for the next full minute.
         recurring.Trigger("schedules");
         app.MapHangfireDashboard("/hangfire", new DashboardOptions { Authorization = [new Administrators()], DashboardTitle = "LlmOps clock", AppPath = "/" })

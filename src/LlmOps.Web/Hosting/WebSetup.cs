@@ -37,7 +37,7 @@ public static class WebSetup
         services.AddHostedService<SettleNewestValues>();
         services.AddServing();
         services.AddOpenAI();
-        services.AddSingleton<DroppedTelemetry>();
+        services.AddTelemetry(configuration, "llmops");
         services.AddInterface();
         services.AddPeopleAndTokens();
         services.AddDataProtection().SetApplicationName("LlmOps").PersistKeysToFileSystem(KeyFolder(configuration));
@@ -78,6 +78,7 @@ public static class WebSetup
         app.MapOpenAI();
         app.MapMlflow();
         app.MapOtlp();
+        app.MapPrometheus();
     }
 
     private static void MapPages(this WebApplication app) => app.MapRazorComponents<App>()

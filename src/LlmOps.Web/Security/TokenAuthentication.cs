@@ -23,7 +23,7 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
         http.Request.Headers.Authorization.Count > 0 && IsForPrograms(http.Request.Path);
 
     /// <summary>Addresses that answer programs in their own form, and never send them to a page.</summary>
-    public static bool IsForPrograms(PathString path) => path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || OpenAIErrors.Apply(path)
+    public static bool IsForPrograms(PathString path) => path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path == PrometheusApi.Address || OpenAIErrors.Apply(path)
         || MlflowErrors.Serves(path) || path == "/get-artifact" || path == "/model-versions/get-artifact";
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()

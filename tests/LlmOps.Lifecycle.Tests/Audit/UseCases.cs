@@ -330,6 +330,17 @@ internal static class UseCases
             await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", StartedAt = p.Clock.GetUtcNow() }]);
             return a => p.Get<GiveFeedback>().GiveAsync("t", 1, null, a);
         }),
+        ["set a price"] = new("SetPrices.SetAsync", "set model-price", Ada, p => Act(a => p.Get<SetPrices>().SetAsync(new("gpt*", 1, 2), a))),
+        ["delete a price"] = new("SetPrices.DeleteAsync", "delete model-price", Ada, async p =>
+        {
+            await p.Get<SetPrices>().SetAsync(new("gpt*", 1, 2), p.Ada);
+            return a => p.Get<SetPrices>().DeleteAsync("gpt*", a);
+        }),
+        ["add traces to a dataset"] = new("AddTracesToDataset.AddAsync", "import dataset-version", Alice, async p =>
+        {
+            await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", Input = "Hi", Output = "Hello", StartedAt = p.Clock.GetUtcNow() }]);
+            return a => p.Get<AddTracesToDataset>().AddAsync(["t"], "asked", DatasetKind.Instruction, a);
+        }),
         ["rotate the signing key"] = new("RotateSigningKey.RotateAsync", "rotate signing-key", Ada, p => Act(a => p.Get<RotateSigningKey>().RotateAsync(a))),
         ["create a person"] = new("ManagePeople.CreateAsync", "create person", Ada, p => Act(a => p.Get<ManagePeople>().CreateAsync("eve", "Eve", null, [Roles.Viewer], a))),
         ["change a person"] = new("ManagePeople.ChangeAsync", "change person", Ada, async p =>

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Monitoring;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Web.Security;
 
@@ -14,9 +15,9 @@ public static class OtlpApi
         {
             var otlp = app.MapGroup(prefix).WithTags("OpenTelemetry").RequirePermission(Permission.Chat);
             otlp.MapPost("/traces", TracesAsync).WithSummary("Spans of OpenTelemetry, in protobuf or JSON.");
-            otlp.MapPost("/metrics", (HttpContext http, DroppedTelemetry dropped) => DropAsync(http, b => b.IsJson ? CountedOnly.DataPoints(b.Bytes) : CountedOnly.DataPoints(b.Bytes.Span), "data points", "rejectedDataPoints", dropped))
+            otlp.MapPost("/metrics", (HttpContext http, ServingMeter meter) => DropAsync(http, b => b.IsJson ? CountedOnly.DataPoints(b.Bytes) : CountedOnly.DataPoints(b.Bytes.Span), "data points", "rejectedDataPoints", meter))
                 .WithSummary("Metrics of OpenTelemetry: counted and dropped, and the answer says so.");
-            otlp.MapPost("/logs", (HttpContext http, DroppedTelemetry dropped) => DropAsync(http, b => b.IsJson ? CountedOnly.LogRecords(b.Bytes) : CountedOnly.LogRecords(b.Bytes.Span), "log records", "rejectedLogRecords", dropped))
+            otlp.MapPost("/logs", (HttpContext http, ServingMeter meter) => DropAsync(http, b => b.IsJson ? CountedOnly.LogRecords(b.Bytes) : CountedOnly.LogRecords(b.Bytes.Span), "log records", "rejectedLogRecords", meter))
                 .WithSummary("Logs of OpenTelemetry: counted and dropped, and the answer says so.");
         }
     }
@@ -29,22 +30,11 @@ public static class OtlpApi
         await OtlpReply.WriteAsync(http, outcome.Rejected, outcome.Why, "rejectedSpans");
     }
 
-    private static async Task DropAsync(HttpContext http, Func<OtlpBody, long> count, string what, string field, DroppedTelemetry dropped)
+    private static async Task DropAsync(HttpContext http, Func<OtlpBody, long> count, string what, string field, ServingMeter meter)
     {
         var body = await OtlpBody.ReadAsync(http.Request, http.RequestAborted);
         var items = body is { IsJson: true, Bytes.IsEmpty: true } ? 0 : count(body);
-        dropped.Add(what, items);
+        meter.Dropped(what == "data points" ? items : 0, what == "log records" ? items : 0);
         await OtlpReply.WriteAsync(http, items, items == 0 ? null : $"LlmOps keeps traces only, so these {what} were counted and dropped. Send them to a store of their own, or switch this exporter off.", field);
     }
-}
-
-/// <summary>How much this process has dropped since it started.</summary>
-public sealed class DroppedTelemetry
-{
-    private long points, records;
-
-    public long DataPoints => Interlocked.Read(ref points);
-    public long LogRecords => Interlocked.Read(ref records);
-
-    internal void Add(string what, long items) => Interlocked.Add(ref what == "data points" ? ref points : ref records, items);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Traces;
@@ -10,6 +11,7 @@ public sealed partial class TracePage
     private TraceDetail? trace;
     private IReadOnlyList<(Span Span, int Depth)> ordered = [];
     private Span chosen = null!;
+    private DatasetDialog dialog = null!;
 
     [Inject] private ReadTraces Traces { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
@@ -17,6 +19,21 @@ public sealed partial class TracePage
     [Parameter] public string Id { get; set; } = "";
 
     private int? Mine => trace!.Feedback.FirstOrDefault(f => f.PersonId == Actor.Id)?.Score;
+
+    private string? Objection => Actor.Objection(Permission.WriteDatasets);
+    private string InputTitle => chosen.Kind switch { "execute_tool" => "Arguments", "retrieval" => "Query", _ => "Input" };
+    private string OutputTitle => chosen.Kind switch { "execute_tool" => "Result", "retrieval" => "Retrieved chunks", _ => "Output" };
+    private IReadOnlyList<TraceChunk> Chunks => chosen.Kind != "retrieval" ? [] : TraceChunk.Read(chosen.Output) is { Count: > 0 } told ? told : TraceChunk.ReadHits(chosen.AttributesJson);
+
+    private IEnumerable<string> Counted()
+    {
+        if (chosen.Model is { } model) yield return chosen.Provider is { } provider ? $"{model} of {provider}" : model;
+        if (chosen.InputTokens is { } input) yield return $"{Display.Count(input)} tokens in";
+        if (chosen.CacheReadTokens is { } read) yield return $"{Display.Count(read)} of them from the cache";
+        if (chosen.CacheWriteTokens is { } write) yield return $"{Display.Count(write)} written to the cache";
+        if (chosen.OutputTokens is { } output) yield return $"{Display.Count(output)} tokens out";
+        if (chosen.CostUsd is { } usd) yield return $"${Display.Number(usd, 4)}";
+    }
 
     /// <summary>Tokens after the first one, over the time after the first one.</summary>
     private double? Speed => trace!.Root is { OutputTokens: > 1 and var tokens, FirstTokenMs: { } first } root && root.DurationMs > first ? (tokens - 1) / (root.DurationMs - first) * 1000 : null;

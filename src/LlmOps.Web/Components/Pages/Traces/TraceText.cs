@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmOps.Lifecycle.Tracing;
 
 namespace LlmOps.Web.Components.Pages.Traces;
 
@@ -10,14 +11,9 @@ public static class TraceText
     /// <summary>The last thing the user said, when it is a list of messages; else the text itself.</summary>
     public static string? Question(string? input)
     {
-        if (input is null || !(input.StartsWith('[') || input.StartsWith('{')) || Parse(input) is not { } document) return input;
-        using (document)
-        {
-            var root = document.RootElement;
-            var messages = root.ValueKind == JsonValueKind.Array ? root : root.TryGetProperty("messages", out var inner) ? inner : default;
-            if (messages.ValueKind != JsonValueKind.Array || messages.GetArrayLength() == 0) return input;
-            return messages[messages.GetArrayLength() - 1] is { ValueKind: JsonValueKind.Object } last && last.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String ? content.GetString() : input;
-        }
+        if (input is null || !(input.StartsWith('[') || input.StartsWith('{'))) return input;
+        var turns = ConversationText.Turns(input, "user");
+        return turns is [] ? input : turns[^1].Text;
     }
 
     public static string Pretty(string text)

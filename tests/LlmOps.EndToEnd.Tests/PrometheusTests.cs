@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace LlmOps.EndToEnd.Tests;
+
+/// <summary>A real Prometheus scrapes the real program, loads the shipped rules, and answers every query of the shipped dashboard.</summary>
+public sealed partial class PrometheusTests
+{
+    private static string Infra(params string[] path) => Path.Combine([Repository.Root, "infra", .. path]);
+
+    /// <summary>The program of Debian's package; LLMOPS_PROMETHEUS names one that lies elsewhere.</summary>
+    private static string Program()
+    {
+        var given = Environment.GetEnvironmentVariable("LLMOPS_PROMETHEUS");
+        var found = given ?? (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(f => Path.Combine(f, "prometheus")).FirstOrDefault(File.Exists);
+        if (found is null || !File.Exists(found))
+            Assert.Skip("No prometheus was found. Install Debian's package, or set LLMOPS_PROMETHEUS to the program.");
+        return found;
+    }
+
+    [Fact]
+    public async Task Prometheus_AnswersEveryQuery_AndTakesEveryRule()
+    {
+        var program = Program();
+        using var data = new TemporaryFolder();
+        await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data.Path, ["Logging__LogLevel__Default"] = "Warning" });
+        await web.SetUpAdministratorAsync();
+        using var made = await web.Client.PostAsJsonAsync("/api/v1/tokens", new { name = "prometheus", scopes = new[] { "Read" } });
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(Path.Combine(folder.Path, "llmops-token"), (string)(await made.Content.ReadFromJsonAsync<JsonNode>())!["secret"]!);
+        File.Copy(Infra("prometheus", "rules.yaml"), Path.Combine(folder.Path, "rules.yaml"));
+        var shipped = await File.ReadAllTextAsync(Infra("prometheus", "prometheus.yaml"));
+        // As it is shipped, only at this test's address and more often.
+        await File.WriteAllTextAsync(Path.Combine(folder.Path, "prometheus.yaml"), shipped.Replace("localhost:5080", web.Address.Authority, StringComparison.Ordinal).Replace("15s", "1s", StringComparison.Ordinal));
+        var port = ProductProcess.FreePort();
+        using var prometheus = Process.Start(new ProcessStartInfo(program, ["--config.file=prometheus.yaml", "--storage.tsdb.path=tsdb", $"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]) { WorkingDirectory = folder.Path })!;
+        try
+        {
+            using var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{port}") };
+            await UntilAsync(async () => (await QueryAsync(client, "up == 1")).Count == 1 && (await QueryAsync(client, "llmops_worker_slots")).Count > 0);
+            var dashboard = JsonNode.Parse(await File.ReadAllTextAsync(Infra("grafana", "llmops.json")))!;
+            var queries = dashboard["panels"]!.AsArray().SelectMany(p => p!["targets"]!.AsArray()).Select(t => (string)t!["expr"]!).ToList();
+            Assert.True(queries.Count >= 20);
+            foreach (var query in queries)
+                await QueryAsync(client, query);
+            // what has no samples before somebody trains or asks is declared all the same
+            using var metadata = await client.GetAsync(new Uri("/api/v1/metadata", UriKind.Relative));
+            var known = (await metadata.Content.ReadFromJsonAsync<JsonNode>())!["data"]!.AsObject().Select(m => m.Key).ToHashSet();
+            Assert.Empty(queries.SelectMany(q => MetricName().Matches(q).Select(m => m.Value)).Where(n => !known.Contains(n) && !known.Contains(HistogramEnd().Replace(n, "")) && !known.Contains(CounterEnd().Replace(n, ""))));
+            var rules = (await client.GetFromJsonAsync<JsonNode>("/api/v1/rules"))!["data"]!["groups"]![0]!["rules"]!.AsArray();
+            Assert.Equal(8, rules.Count);
+            await UntilAsync(async () => (await client.GetFromJsonAsync<JsonNode>("/api/v1/rules"))!["data"]!["groups"]![0]!["rules"]!.AsArray().All(r => (string)r!["health"]! == "ok"));
+        }
+        finally
+        {
+            prometheus.Kill(entireProcessTree: true);
+            await prometheus.WaitForExitAsync();
+        }
+    }
+
+    private static async Task<JsonArray> QueryAsync(HttpClient client, string query)
+    {
+        using var answer = await client.GetAsync(new Uri($"/api/v1/query?query={Uri.EscapeDataString(query)}", UriKind.Relative));
+        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.True((string)body["status"]! == "success", $"{query}: {body["error"]}");
+        return body["data"]!["result"]!.AsArray();
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        var end = DateTime.UtcNow.AddSeconds(90);
+        while (true)
+        {
+            try
+            {
+                if (await holds())
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // it is still starting
+            }
+            Assert.True(DateTime.UtcNow < end, "Prometheus did not come that far in 90 seconds.");
+            await Task.Delay(250);
+        }
+    }
+
+    [GeneratedRegex("llmops_[a-z_]+")]
+    private static partial Regex MetricName();
+
+    [GeneratedRegex("_(bucket|sum|count)$")]
+    private static partial Regex HistogramEnd();
+
+    [GeneratedRegex("_total$")]
+    private static partial Regex CounterEnd();
+}
