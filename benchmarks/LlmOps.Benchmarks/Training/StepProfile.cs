@@ -38,7 +38,7 @@ internal static class StepProfile
         Console.WriteLine($"\n{size}, {threads} threads, {steps} steps, load after {Turns.Load()}\n\n| phase | ms a step | share | processor ms | cores busy |\n|---|---|---|---|---|");
         for (int i = 0; i < Phases.Length; i++)
             Console.WriteLine($"| {Phases[i]} | {1000 * clock[i] / steps:0.0} | {clock[i] / all:P0} | {1000 * processor[i] / steps:0.0} | {processor[i] / clock[i]:0.00} |");
-        Console.WriteLine($"| all | {1000 * all / steps:0.0} | 100 % | {1000 * processor.Sum() / steps:0.0} | {processor.Sum() / all:0.00} |");
+        Console.WriteLine($"| all | {1000 * all / steps:0.0} | 100 % | {1000 * processor.Sum() / steps:0.0} | {processor.Sum() / all:0.00} |\n\nlargest resident set: {Process.GetCurrentProcess().PeakWorkingSet64 / 1e6:0} MB");
     }
 
     private static void Step(CausalLanguageModel model, Optimizer optimizer, Pretraining options, List<int[]>[] rows, int step, double[] clock, double[] processor)

@@ -108,7 +108,9 @@ public sealed class CausalLanguageModel : IDisposable
             AttentionShape? documents = DocumentsOf(layer, batch, x);
             Tensor? mask = documents is null ? MaskOf(layer, batch, masks) : null;
             var at = new LayerInputs(layer, rows, length, rotary is null ? null : turns[rotary], documents, mask, noise);
-            x = RecomputeActivations && noise is not null ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at);
+            // What the backward pass needs it keeps by itself, and lets go of on its way; this scope must not hold it longer.
+            using var scope = NewDisposeScope();
+            x = (RecomputeActivations && noise is not null ? Recomputed.Run(x, input => Layer(input, at)) : Layer(x, at)).MoveToOuterDisposeScope();
         }
         return Norm(x, tensors.FinalNorm);
     }

@@ -58,7 +58,7 @@ internal sealed class DocumentAttention : autograd.SingleTensorFunction<Document
         Tensor[] slopes = [zeros_like(saved[0]), zeros_like(saved[1]), zeros_like(saved[2])];
         if (ctx.get_data("logSums") is float[] logSums) Backward(saved, slope, logSums, slopes, shape);
         else Backward(saved, slope, (double[])ctx.get_data("logSums"), slopes, shape);
-        return [.. slopes, null!];
+        return HostKernel.Answer(saved, [.. slopes, null!]);
     }
 
     private static unsafe T[] Forward<T>(Tensor q, Tensor k, Tensor v, Tensor mixed, AttentionShape shape) where T : unmanaged, IBinaryFloatingPointIeee754<T>

@@ -43,7 +43,7 @@ internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
         var (ofGate, ofUp) = (empty_like(gate), empty_like(up));
         if (gate.dtype == ScalarType.Float32) Backward<float>(gate, up, slope, ofGate, ofUp);
         else Backward<double>(gate, up, slope, ofGate, ofUp);
-        return [ofGate, ofUp];
+        return HostKernel.Answer(saved, ofGate, ofUp);
     }
 
     private static unsafe void Forward<T>(Tensor gate, Tensor up, Tensor y) where T : unmanaged, IBinaryFloatingPointIeee754<T>

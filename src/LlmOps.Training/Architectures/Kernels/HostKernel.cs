@@ -24,6 +24,24 @@ internal static class HostKernel
     /// <summary>Values from a place on.</summary>
     public static unsafe Span<T> Span<T>(nint values, long start, int length) where T : unmanaged => new((T*)values + start, length);
 
+    [ThreadStatic] private static List<Tensor>? given;
+
+    /// <summary>
+    /// Takes what a backward pass read and what it answers with out of the step's scope, which would hold all of it to the end of the step. An answer is read as soon
+    /// as it is given, so it is let go of when the next one comes.
+    /// </summary>
+    public static List<Tensor> Answer(List<Tensor> read, params List<Tensor> slopes)
+    {
+        given?.ForEach(t => t.Dispose());
+        given = [];
+        foreach (Tensor t in read) t.Dispose();
+        foreach (Tensor? t in slopes)
+        {
+            if (t is not null) given.Add(t.DetachFromDisposeScope());
+        }
+        return slopes;
+    }
+
     /// <summary>Runs work over parts of equal length. The cut depends on the count only, so results do not depend on threads.</summary>
     public static void ForParts(int count, int partLength, Action<int, int, int> work)
     {

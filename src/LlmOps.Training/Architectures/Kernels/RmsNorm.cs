@@ -48,7 +48,7 @@ internal sealed class RmsNorm : autograd.SingleTensorFunction<RmsNorm>
         Tensor? ofWeight = (bool)ctx.get_data("trains") ? empty_like(weight) : null;
         if (ctx.get_data("inverse") is float[] inverse) Backward(x, weight, slope, inverse, (bool)ctx.get_data("addsOne"), ofX, ofWeight);
         else Backward(x, weight, slope, (double[])ctx.get_data("inverse"), (bool)ctx.get_data("addsOne"), ofX, ofWeight);
-        return [ofX, ofWeight!, null!, null!];
+        return HostKernel.Answer(saved, ofX, ofWeight!, null!, null!);
     }
 
     private static unsafe T[] Forward<T>(Tensor x, Tensor weight, Tensor y, double epsilon, bool addsOne) where T : unmanaged, IBinaryFloatingPointIeee754<T>

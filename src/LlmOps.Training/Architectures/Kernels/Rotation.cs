@@ -33,7 +33,7 @@ internal sealed class Rotation : autograd.SingleTensorFunction<Rotation>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         using var noGradient = no_grad();
-        return [Turned(grad_output, (HostTurns)ctx.get_data("turns"), -1), null!];
+        return HostKernel.Answer([], Turned(grad_output, (HostTurns)ctx.get_data("turns"), -1), null!);
     }
 
     private static Tensor Turned(Tensor x, HostTurns turns, int direction)
