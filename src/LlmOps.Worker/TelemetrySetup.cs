@@ -17,6 +17,8 @@ public static class TelemetrySetup
     {
         if (string.IsNullOrWhiteSpace(configuration[EndpointVariable]))
             return;
+        // ASP.NET Core describes its spans (path, method, status) only when it is told to before the host starts.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
         services.AddOpenTelemetry().ConfigureResource(r => r.AddService(configuration["OTEL_SERVICE_NAME"] ?? serviceName))
             .WithTracing(t => t.AddSource(EmittedSpans.SourceName, "Microsoft.AspNetCore").AddProcessor(new OwnTraffic()).AddOtlpExporter());
     }

