@@ -139,6 +139,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         EvaluationAndPromotion(model);
         ServingAndPeople(model);
         WebhookTables.Add(model);
+        DeploymentTables.Add(model);
     }
 
     private static void RegistryAndData(ModelBuilder model)
@@ -353,25 +354,6 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
 
     private static void ServingAndPeople(ModelBuilder model)
     {
-        model.Entity<Deployment>(e =>
-        {
-            e.ToTable("deployments");
-            e.HasIndex(x => x.Name).IsUnique();
-            e.Property(x => x.Revision).IsConcurrencyToken();
-            e.HasMany(x => x.Revisions).WithOne(x => x.Deployment!).HasForeignKey(x => x.DeploymentId);
-        });
-        model.Entity<Revision>(e =>
-        {
-            e.ToTable("revisions");
-            e.HasIndex(x => new { x.DeploymentId, x.Number }).IsUnique();
-            e.HasIndex(x => x.ProducedByJobId).IsUnique();
-        });
-        model.Entity<Canary>(e =>
-        {
-            e.ToTable("canaries");
-            e.HasOne(x => x.Deployment).WithMany().HasForeignKey(x => x.DeploymentId);
-            e.HasIndex(x => x.State);
-        });
         model.Entity<KnowledgeBase>(e => { e.ToTable("knowledge_bases"); e.HasIndex(x => x.Name).IsUnique(); });
         model.Entity<IndexBuild>(e =>
         {
