@@ -174,6 +174,150 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("dataset_versions", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDataset", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Digest")
+                        .IsConcurrencyToken()
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Profile")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Schema")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Source")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceType")
+                        .HasColumnType("text");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("UpdatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("CreatedAt");
+
+                    b.HasIndex("Name");
+
+                    b.ToTable("evaluation_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetExperiment", b =>
+                {
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("uuid");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.HasKey("DatasetId", "ExperimentId");
+
+                    b.HasIndex("ExperimentId");
+
+                    b.ToTable("evaluation_dataset_experiments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetTag", b =>
+                {
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("DatasetId", "Key");
+
+                    b.ToTable("evaluation_dataset_tags", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationRecord", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("ExpectationsJson")
+                        .HasColumnType("text");
+
+                    b.Property<string>("InputsDigest")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<string>("InputsJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("OutputsJson")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceId")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceJson")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceType")
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.Property<string>("TagsJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("UpdatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DatasetId", "InputsDigest")
+                        .IsUnique();
+
+                    b.HasIndex("DatasetId", "CreatedAt", "Id");
+
+                    b.ToTable("evaluation_records", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2367,6 +2511,86 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("sweep_trials", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Assessment", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("ErrorCode")
+                        .HasColumnType("text");
+
+                    b.Property<string>("ErrorMessage")
+                        .HasColumnType("text");
+
+                    b.Property<bool>("IsValid")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.Property<string>("MetadataJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<double?>("Number")
+                        .HasColumnType("double precision");
+
+                    b.Property<Guid?>("Overrides")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Rationale")
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceId")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("SourceType")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.Property<string>("SpanId")
+                        .HasColumnType("text");
+
+                    b.Property<string>("TraceId")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("ValueJson")
+                        .HasColumnType("text");
+
+                    b.Property<string>("ValueText")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Name", "TraceId");
+
+                    b.HasIndex("TraceId", "CreatedAt");
+
+                    b.ToTable("assessments", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Feedback", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2401,6 +2625,37 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.ToTable("feedback", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.LoggedTrace", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("text");
+
+                    b.Property<string>("ClientRequestId")
+                        .HasColumnType("text");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("RequestPreview")
+                        .HasColumnType("text");
+
+                    b.Property<string>("ResponsePreview")
+                        .HasColumnType("text");
+
+                    b.Property<string>("State")
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.HasKey("TraceId");
+
+                    b.HasIndex("ExperimentId");
+
+                    b.ToTable("logged_traces", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.ModelPrice", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2432,6 +2687,21 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsUnique();
 
                     b.ToTable("model_prices", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("TraceId")
+                        .HasColumnType("text");
+
+                    b.HasKey("RunId", "TraceId");
+
+                    b.HasIndex("TraceId");
+
+                    b.ToTable("run_traces", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Span", b =>
@@ -2521,6 +2791,33 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.HasIndex("SessionId", "StartedAt");
 
                     b.ToTable("spans", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.TraceTag", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("text");
+
+                    b.Property<bool>("IsMetadata")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("TraceId", "IsMetadata", "Key");
+
+                    b.HasIndex("Key", "Head", "TraceId");
+
+                    b.ToTable("trace_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Experiment", b =>
@@ -3301,6 +3598,39 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Navigation("Dataset");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetExperiment", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany("Experiments")
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationRecord", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany()
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", "Deployment")
@@ -3452,6 +3782,15 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
@@ -3666,6 +4005,13 @@ namespace LlmOps.Migrations.Postgres.Migrations
             modelBuilder.Entity("LlmOps.Lifecycle.Datasets.Dataset", b =>
                 {
                     b.Navigation("Versions");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDataset", b =>
+                {
+                    b.Navigation("Experiments");
+
+                    b.Navigation("Tags");
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Deployment", b =>

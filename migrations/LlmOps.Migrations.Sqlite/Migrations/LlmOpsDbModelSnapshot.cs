@@ -169,6 +169,150 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("dataset_versions", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDataset", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Digest")
+                        .IsConcurrencyToken()
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Profile")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Schema")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Source")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceType")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("UpdatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("CreatedAt");
+
+                    b.HasIndex("Name");
+
+                    b.ToTable("evaluation_datasets", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetExperiment", b =>
+                {
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("DatasetId", "ExperimentId");
+
+                    b.HasIndex("ExperimentId");
+
+                    b.ToTable("evaluation_dataset_experiments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetTag", b =>
+                {
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("DatasetId", "Key");
+
+                    b.ToTable("evaluation_dataset_tags", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationRecord", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("DatasetId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ExpectationsJson")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("InputsDigest")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("InputsJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("OutputsJson")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceJson")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceType")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TagsJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("UpdatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DatasetId", "InputsDigest")
+                        .IsUnique();
+
+                    b.HasIndex("DatasetId", "CreatedAt", "Id");
+
+                    b.ToTable("evaluation_records", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2354,6 +2498,86 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("sweep_trials", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Assessment", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ErrorCode")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ErrorMessage")
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("IsValid")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("MetadataJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<double?>("Number")
+                        .HasColumnType("REAL");
+
+                    b.Property<Guid?>("Overrides")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Rationale")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SourceType")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SpanId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TraceId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("ValueJson")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ValueText")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Name", "TraceId");
+
+                    b.HasIndex("TraceId", "CreatedAt");
+
+                    b.ToTable("assessments", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Feedback", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2388,6 +2612,37 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.ToTable("feedback", (string)null);
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.LoggedTrace", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ClientRequestId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RequestPreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ResponsePreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("TraceId");
+
+                    b.HasIndex("ExperimentId");
+
+                    b.ToTable("logged_traces", (string)null);
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.ModelPrice", b =>
                 {
                     b.Property<Guid>("Id")
@@ -2419,6 +2674,21 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsUnique();
 
                     b.ToTable("model_prices", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("RunId", "TraceId");
+
+                    b.HasIndex("TraceId");
+
+                    b.ToTable("run_traces", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Span", b =>
@@ -2508,6 +2778,33 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.HasIndex("SessionId", "StartedAt");
 
                     b.ToTable("spans", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.TraceTag", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("IsMetadata")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Key")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("TraceId", "IsMetadata", "Key");
+
+                    b.HasIndex("Key", "Head", "TraceId");
+
+                    b.ToTable("trace_tags", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.Experiment", b =>
@@ -3284,6 +3581,39 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Navigation("Dataset");
                 });
 
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetExperiment", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany("Experiments")
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Experiment", null)
+                        .WithMany()
+                        .HasForeignKey("ExperimentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDatasetTag", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany("Tags")
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationRecord", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Datasets.EvaluationDataset", null)
+                        .WithMany()
+                        .HasForeignKey("DatasetId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Canary", b =>
                 {
                     b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", "Deployment")
@@ -3435,6 +3765,15 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Tracking.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracking.ExperimentTag", b =>
@@ -3649,6 +3988,13 @@ namespace LlmOps.Migrations.Sqlite.Migrations
             modelBuilder.Entity("LlmOps.Lifecycle.Datasets.Dataset", b =>
                 {
                     b.Navigation("Versions");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Datasets.EvaluationDataset", b =>
+                {
+                    b.Navigation("Experiments");
+
+                    b.Navigation("Tags");
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Deployments.Deployment", b =>

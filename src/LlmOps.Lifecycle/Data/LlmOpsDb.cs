@@ -90,6 +90,14 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<Span> Spans => Set<Span>();
     public DbSet<ModelPrice> ModelPrices => Set<ModelPrice>();
     public DbSet<Feedback> Feedback => Set<Feedback>();
+    public DbSet<LoggedTrace> LoggedTraces => Set<LoggedTrace>();
+    public DbSet<TraceTag> TraceTags => Set<TraceTag>();
+    public DbSet<RunTrace> RunTraces => Set<RunTrace>();
+    public DbSet<Assessment> Assessments => Set<Assessment>();
+    public DbSet<EvaluationDataset> EvaluationDatasets => Set<EvaluationDataset>();
+    public DbSet<EvaluationDatasetTag> EvaluationDatasetTags => Set<EvaluationDatasetTag>();
+    public DbSet<EvaluationDatasetExperiment> EvaluationDatasetExperiments => Set<EvaluationDatasetExperiment>();
+    public DbSet<EvaluationRecord> EvaluationRecords => Set<EvaluationRecord>();
     public DbSet<ApiToken> ApiTokens => Set<ApiToken>();
     public DbSet<SetupLink> SetupLinks => Set<SetupLink>();
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
@@ -140,6 +148,8 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         ServingAndPeople(model);
         WebhookTables.Add(model);
         DeploymentTables.Add(model);
+        LoggedTraceTables.Add(model);
+        EvaluationDatasetTables.Add(model);
     }
 
     private static void RegistryAndData(ModelBuilder model)
