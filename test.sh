@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs everything: builds the solution, checks the migrations, runs all tests, closes with 'N passed, N failed, N skipped'.
 # Installs PostgreSQL, RabbitMQ and Chromium from Debian's packages when they are missing and this is root; otherwise says what to run.
+# Of Debian's package of Prometheus only the two programs are taken, into the cache folder: installed, it would be a service that starts with the machine.
 set -uo pipefail
 cd "$(dirname "$0")"
 exec </dev/null      # nothing here asks anything
@@ -31,6 +32,25 @@ if [ ${#missing[@]} -gt 0 ]; then
     fail "these are missing and only root can install them: $install"
   else
     say "the tests that need ${missing[*]} are skipped until you run as root: $install"
+  fi
+fi
+# PATH is asked first; LLMOPS_PROMETHEUS names a program that lies elsewhere, with promtool beside it.
+if [ -z "${LLMOPS_PROMETHEUS:-}" ] && ! { command -v prometheus && command -v promtool; } >/dev/null; then
+  cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/llmops-tests/prometheus
+  if [ ! -x "$cache/usr/bin/promtool" ] && command -v apt-get >/dev/null; then
+    say "taking prometheus and promtool from Debian's package into $cache; nothing is installed and no service starts"
+    [ "$(id -u)" != 0 ] || apt-get update -qq
+    unpacked=$(mktemp -d)
+    # Beside its place and then moved there: a run that is cut off leaves no half of a program.
+    (cd "$unpacked" && apt-get -qq -o APT::Sandbox::User=root download prometheus && mkdir -p out "$(dirname "$cache")" \
+      && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C out ./usr/bin/prometheus ./usr/bin/promtool && rm -rf "$cache" && cp -r out "$cache.part" && mv "$cache.part" "$cache")
+    rm -rf "$unpacked"
+  fi
+  if [ -x "$cache/usr/bin/promtool" ]; then export LLMOPS_PROMETHEUS="$cache/usr/bin/prometheus"
+  elif [ "${CI:-}" = true ]; then fail "prometheus is missing and Debian's package could not be had: apt-get download prometheus"
+  else
+    missing+=(prometheus)
+    say "the test of the dashboard and the alert rules is skipped until there is a prometheus in PATH or in LLMOPS_PROMETHEUS"
   fi
 fi
 # A test whose service is missing fails instead of being skipped.
