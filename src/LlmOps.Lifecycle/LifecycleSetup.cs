@@ -102,6 +102,7 @@ public static class LifecycleSetup
         services.AddSingleton<GiveFeedback>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();
+        services.AddSingleton(TokenLimits.OfServer(configuration));
         services.AddSingleton<QuickstartSetup>();
 
         services.AddSingleton<ReadPipelines>();

@@ -25,6 +25,18 @@ public sealed class ApiToken
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
     public DateTimeOffset? LastUsedAt { get; set; }
+
+    // The three of TokenLimits.
+    public int? RequestsPerMinute { get; set; }
+    public int? TokensPerMinute { get; set; }
+    public int? Concurrent { get; set; }
+
+    /// <summary>Then its owner cannot change them.</summary>
+    public bool LimitedByAdministrator { get; set; }
+
+    public TokenLimits ReadLimits() => new(RequestsPerMinute, TokensPerMinute, Concurrent);
+
+    public void SetLimits(TokenLimits limits) => (RequestsPerMinute, TokensPerMinute, Concurrent) = (limits.RequestsPerMinute, limits.TokensPerMinute, limits.Concurrent);
 }
 
 /// <summary>The one-time link that lets the first administrator choose a password.</summary>

@@ -8,7 +8,7 @@ public sealed record PersonRow(Guid Id, string UserName, string DisplayName, boo
     public IReadOnlyList<string> Roles { get; init; } = [];
 }
 
-public sealed record TokenRow(Guid Id, string Name, string Prefix, IReadOnlyList<string> Scopes, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? RevokedAt, DateTimeOffset? LastUsedAt)
+public sealed record TokenRow(Guid Id, string Name, string Prefix, IReadOnlyList<string> Scopes, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? RevokedAt, DateTimeOffset? LastUsedAt, TokenLimits Limits)
 {
     /// <summary>"Active", "Revoked" or "Expired".</summary>
     public string StateAt(DateTimeOffset now) => RevokedAt is not null ? "Revoked" : ExpiresAt < now ? "Expired" : "Active";
@@ -31,7 +31,7 @@ public sealed class ReadPeople(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var tokens = await db.ApiTokens.AsNoTracking().Where(t => t.PersonId == personId).OrderBy(t => t.RevokedAt != null).ThenByDescending(t => t.CreatedAt)
-            .Select(t => new { t.Id, t.Name, t.Prefix, t.Scopes, t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.LastUsedAt }).ToListAsync(ct);
-        return [.. tokens.Select(t => new TokenRow(t.Id, t.Name, t.Prefix, t.Scopes.Split(','), t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.LastUsedAt))];
+            .Select(t => new { t.Id, t.Name, t.Prefix, t.Scopes, t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.LastUsedAt, t.RequestsPerMinute, t.TokensPerMinute, t.Concurrent }).ToListAsync(ct);
+        return [.. tokens.Select(t => new TokenRow(t.Id, t.Name, t.Prefix, t.Scopes.Split(','), t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.LastUsedAt, new(t.RequestsPerMinute, t.TokensPerMinute, t.Concurrent)))];
     }
 }

@@ -3,6 +3,7 @@ using System.Security.Claims;
 using System.Text;
 using System.Text.Encodings.Web;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Web.Api;
 using LlmOps.Web.Api.Mlflow;
@@ -17,6 +18,8 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logs, encoder)
 {
     public new const string Scheme = "token";
+    public const string IdClaim = "llmops:token";
+    private const string LimitsClaim = "llmops:limits";
 
     /// <summary>Tokens are for programs: pages take sessions only.</summary>
     public static bool Applies(HttpContext http) =>
@@ -30,12 +33,17 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
     {
         if (Secret() is not { } secret)
             return AuthenticateResult.Fail("No token in the Authorization header.");
-        if (await tokens.FindActorAsync(secret, Context.RequestAborted) is not { } actor)
+        if (await tokens.FindAsync(secret, Context.RequestAborted) is not { } token)
             return AuthenticateResult.Fail("The token is unknown, expired or revoked.");
+        var actor = token.Actor;
         var claims = actor.Permissions.Select(p => new Claim(Permissions.ScopeClaim, p.ToString()))
-            .Append(new(ClaimTypes.NameIdentifier, actor.Id.ToString())).Append(new(ClaimTypes.Name, actor.Name));
+            .Append(new(ClaimTypes.NameIdentifier, actor.Id.ToString())).Append(new(ClaimTypes.Name, actor.Name))
+            .Append(new(IdClaim, token.Id.ToString("N"))).Append(new(LimitsClaim, Json.Write(token.Limits)));
         return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new ClaimsIdentity(claims, Scheme)), Scheme));
     }
+
+    /// <summary>What the token of this request may ask of the models.</summary>
+    public static TokenLimits LimitsOf(ClaimsPrincipal user) => user.FindFirstValue(LimitsClaim) is { } limits ? Json.Read<TokenLimits>(limits) : TokenLimits.None;
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {

@@ -19,7 +19,7 @@ public sealed record AskAnswer(string TraceId, string Deployment, string Revisio
     IReadOnlyList<AnswerCitation> Citations, IReadOnlyList<RetrievedChunk> Chunks, double RetrievalMs, double DurationMs);
 
 /// <summary>One question over documents: hybrid search, then an answer made of the sentences that were found. Pages and the API call this.</summary>
-public sealed class AskDeployment(ReadServing serving, ServedModels served, IngestSpans spans, TimeProvider time)
+public sealed class AskDeployment(ReadServing serving, ServedModels served, ServingLimits limits, IngestSpans spans, TimeProvider time)
 {
     /// <summary>Said with every answer: nobody should take quoted sentences for the model's own words.</summary>
     public const string Method = "The answer consists of sentences quoted from the documents, each with its source. The served model is too small to write a grounded answer itself; its token embeddings take part in the search.";
@@ -27,13 +27,13 @@ public sealed class AskDeployment(ReadServing serving, ServedModels served, Inge
     public const int MostChunks = 20;
     private const int LongestQuestion = 2000;
 
-    public async Task<AskAnswer> AskAsync(string deployment, string question, int k, Actor actor, CancellationToken ct = default)
+    public async Task<AskAnswer> AskAsync(string deployment, string question, int k, Actor actor, ServingClient? client = null, CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
-        return await AskAsync((await serving.GetAsync(deployment, DeploymentKind.Rag, ct)).ByTraffic(), question, k, actor, ct);
+        return await AskAsync((await serving.GetAsync(deployment, DeploymentKind.Rag, ct)).ByTraffic(), question, k, actor, client, ct);
     }
 
-    public async Task<AskAnswer> AskAsync(ServingRevision revision, string question, int k, Actor actor, CancellationToken ct = default)
+    public async Task<AskAnswer> AskAsync(ServingRevision revision, string question, int k, Actor actor, ServingClient? client = null, CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
         question = question.Trim();
@@ -43,6 +43,7 @@ public sealed class AskDeployment(ReadServing serving, ServedModels served, Inge
             throw LlmOpsException.Invalid($"'k' is between 1 and {MostChunks}.");
         if (revision is not { IndexDigest: { } digest, Index: { } index })
             throw new LlmOpsException(ErrorCode.ResourceConflict, $"{revision.Name} has no index to search. Deploy it again with one.");
+        using var admitted = limits.Enter(client ?? ServingClient.Of(actor));
         var trace = new ServedTrace(revision, "ask", question, actor, time);
         CitedAnswer? answer = null;
         try

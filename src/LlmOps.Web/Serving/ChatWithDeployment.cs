@@ -21,13 +21,13 @@ public sealed class ChatWithDeployment(ReadServing serving, ServeGeneration gene
 {
     public const int MostNewTokens = 1024;
 
-    public async IAsyncEnumerable<ChatPiece> ChatAsync(string deployment, IReadOnlyList<ChatTurn> turns, SamplingOptions options, Actor actor, [EnumeratorCancellation] CancellationToken ct = default)
+    public async IAsyncEnumerable<ChatPiece> ChatAsync(string deployment, IReadOnlyList<ChatTurn> turns, SamplingOptions options, Actor actor, ServingClient? client = null, [EnumeratorCancellation] CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
         Ensure(turns, options);
         var revision = (await serving.GetAsync(deployment, DeploymentKind.Chat, ct)).ByTraffic();
         ChatAnswer answer;
-        await using (var running = await generation.StartAsync(revision, "chat", turns[^1].Content, generator => Prompt(generator, turns, options, time.GetUtcNow()), actor, ct: ct))
+        await using (var running = await generation.StartAsync(revision, "chat", turns[^1].Content, generator => Prompt(generator, turns, options, time.GetUtcNow()), actor, client, ct: ct))
         {
             await foreach (var token in running.TokensAsync(ct))
                 if (token.Text.Length > 0)

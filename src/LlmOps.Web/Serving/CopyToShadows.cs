@@ -25,7 +25,7 @@ public sealed class CopyToShadows(ServedModels served, IngestSpans spans, TimePr
     {
         try
         {
-            await using var answer = new RunningGeneration(shadow, new ServedTrace(shadow, WatchCanaries.ShadowKind, input, actor, time), spans, input, Client, new Admission(_ => { }));
+            await using var answer = new RunningGeneration(shadow, new ServedTrace(shadow, WatchCanaries.ShadowKind, input, actor, time), spans, input, Client, Admission.Free(), endsAdmission: true);
             answer.Begin(await served.Models.BorrowAsync(shadow.VariantDigest), prepare);
             await foreach (var _ in answer.TokensAsync())
             {

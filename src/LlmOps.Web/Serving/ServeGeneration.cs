@@ -16,14 +16,14 @@ public sealed record PreparedPrompt(int[] Tokens, SamplingOptions Options, int D
 public sealed class ServeGeneration(ServedModels served, ServingLimits limits, CopyToShadows shadows, IngestSpans spans, TimeProvider time)
 {
     /// <summary>Loads the model where it has to, and prepares the prompt; what is refused up to here is refused before anything was sent.</summary>
-    /// <param name="client">Whose limits hold, and who takes turns with others: a token, or the person.</param>
+    /// <param name="client">Null for the person.</param>
+    /// <param name="within">The request of which this is a part, which was let in and is ended by the caller.</param>
     /// <param name="prepare">Called with the loaded model, because only its tokenizer knows what a prompt is.</param>
-    public async Task<RunningGeneration> StartAsync(ServingRevision revision, string kind, string input, Func<BatchedGenerator, PreparedPrompt> prepare, Actor actor, string? client = null, CancellationToken ct = default)
+    public async Task<RunningGeneration> StartAsync(ServingRevision revision, string kind, string input, Func<BatchedGenerator, PreparedPrompt> prepare, Actor actor, ServingClient? client = null, Admission? within = null, CancellationToken ct = default)
     {
         actor.Require(Permission.Chat);
-        client ??= ServingLimits.ClientOf(actor);
-        var admitted = limits.Enter(client);
-        var running = new RunningGeneration(revision, new ServedTrace(revision, kind, input, actor, time), spans, input, client, admitted);
+        client ??= ServingClient.Of(actor);
+        var running = new RunningGeneration(revision, new ServedTrace(revision, kind, input, actor, time), spans, input, client.Name, within ?? limits.Enter(client), endsAdmission: within is null);
         try
         {
             var model = await served.Models.BorrowAsync(revision.VariantDigest, ct);
@@ -43,7 +43,7 @@ public sealed class ServeGeneration(ServedModels served, ServingLimits limits, C
 }
 
 /// <summary>One request that holds a loaded model. Disposing gives the model back and stores the trace, however it ended: somebody waited for it and tokens were made.</summary>
-public sealed class RunningGeneration(ServingRevision revision, ServedTrace trace, IngestSpans spans, string input, string client, Admission admitted) : IAsyncDisposable
+public sealed class RunningGeneration(ServingRevision revision, ServedTrace trace, IngestSpans spans, string input, string client, Admission admitted, bool endsAdmission) : IAsyncDisposable
 {
     private readonly SortedDictionary<int, StringBuilder> texts = [];
     private ModelResidency<BatchedGenerator>.Lease? lease;
@@ -51,7 +51,7 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
     private ServedTrace.Step? step;
     private double? stepFirstTokenMs;
     private double logProbability;
-    private bool completed, refused, failed = true;
+    private bool began, completed, refused, failed = true;
 
     public ServingRevision Revision => revision;
     public string TraceId => trace.TraceId;
@@ -80,6 +80,7 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
 
     public async IAsyncEnumerable<GeneratedToken> TokensAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
+        began = true;
         await using var tokens = Generator.GenerateAsync(prepared!.Tokens, prepared.Options, client, ct).GetAsyncEnumerator(ct);
         while (await NextAsync(tokens))
         {
@@ -126,7 +127,10 @@ public sealed class RunningGeneration(ServingRevision revision, ServedTrace trac
     {
         lease?.Dispose();
         lease = null;
-        admitted.End(InputTokens - CachedTokens + OutputTokens);
+        if (began)
+            admitted.Charge(InputTokens - CachedTokens + OutputTokens);
+        if (endsAdmission)
+            admitted.Dispose();
         // Nothing was asked of the model.
         if (refused)
             return;

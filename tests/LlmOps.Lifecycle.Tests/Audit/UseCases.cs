@@ -408,6 +408,11 @@ internal static class UseCases
             var made = await p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, p.Alice);
             return a => p.Get<ManageTokens>().RevokeAsync(made.Token.Id, a);
         }),
+        ["limit a token"] = new("ManageTokens.LimitAsync", "limit api-token", Alice, async p =>
+        {
+            var made = await p.Get<ManageTokens>().CreateAsync("ci", [Permission.Read], null, p.Alice);
+            return a => p.Get<ManageTokens>().LimitAsync(made.Token.Id, new(RequestsPerMinute: 10), a);
+        }),
     };
 
     private static async Task<Guid> LoggedRunAsync(TestProduct product)

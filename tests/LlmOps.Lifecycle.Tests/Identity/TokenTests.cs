@@ -24,14 +24,14 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
         Assert.DoesNotContain(made.Secret, rows, StringComparison.Ordinal);
         Assert.DoesNotContain(made.Secret["llmops_".Length..], rows, StringComparison.Ordinal);
         Assert.Contains(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(made.Secret))), rows, StringComparison.Ordinal);
-        Assert.Equal("eve", (await Tokens.FindActorAsync(made.Secret))?.Name);
+        Assert.Equal("eve", (await Tokens.FindAsync(made.Secret))?.Actor.Name);
     }
 
     [Fact]
     public async Task Token_CanDoWhatItsScopesAllow_AndNoMore()
     {
         var made = await Tokens.CreateAsync("ci", [Permission.Read, Permission.RunPipelines], null, await EveAsync());
-        var actor = (await Tokens.FindActorAsync(made.Secret))!;
+        var actor = (await Tokens.FindAsync(made.Secret))!.Actor;
         Assert.Equal([Permission.Read, Permission.RunPipelines], actor.Permissions.Order());
     }
 
@@ -41,7 +41,7 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
         var eve = await EveAsync();
         var made = await Tokens.CreateAsync("ci", [Permission.Read, Permission.RunPipelines], null, eve);
         await Get<ManagePeople>().ChangeAsync(eve.Id, [Roles.Viewer], false, Product.Ada);
-        Assert.Equal([Permission.Read], (await Tokens.FindActorAsync(made.Secret))!.Permissions);
+        Assert.Equal([Permission.Read], (await Tokens.FindAsync(made.Secret))!.Actor.Permissions);
         await RefusedAsync(ErrorCode.PermissionDenied, () => Tokens.CreateAsync("more", [Permission.Read, Permission.Approve], null, eve));
     }
 
@@ -51,21 +51,21 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
         var eve = await EveAsync();
         var made = await Tokens.CreateAsync("ci", [Permission.Read], null, eve);
         await RefusedAsync(ErrorCode.PermissionDenied, () => Tokens.RevokeAsync(made.Token.Id, Product.Alice));
-        Assert.NotNull(await Tokens.FindActorAsync(made.Secret));
+        Assert.NotNull(await Tokens.FindAsync(made.Secret));
         await Tokens.RevokeAsync(made.Token.Id, eve);
-        Assert.Null(await Tokens.FindActorAsync(made.Secret));
+        Assert.Null(await Tokens.FindAsync(made.Secret));
         var other = await Tokens.CreateAsync("ci", [Permission.Read], null, eve);
         await Tokens.RevokeAsync(other.Token.Id, Product.Ada);
-        Assert.Null(await Tokens.FindActorAsync(other.Secret));
+        Assert.Null(await Tokens.FindAsync(other.Secret));
     }
 
     [Fact]
     public async Task Token_Ends_WhenItExpires()
     {
         var made = await Tokens.CreateAsync("ci", [Permission.Read], Product.Clock.GetUtcNow().AddDays(1), await EveAsync());
-        Assert.NotNull(await Tokens.FindActorAsync(made.Secret));
+        Assert.NotNull(await Tokens.FindAsync(made.Secret));
         Product.Clock.Advance(TimeSpan.FromDays(2));
-        Assert.Null(await Tokens.FindActorAsync(made.Secret));
+        Assert.Null(await Tokens.FindAsync(made.Secret));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
         var eve = await EveAsync();
         var made = await Tokens.CreateAsync("ci", [Permission.Read], null, eve);
         await Get<ManagePeople>().ChangeAsync(eve.Id, [Roles.Engineer], disabled: true, Product.Ada);
-        Assert.Null(await Tokens.FindActorAsync(made.Secret));
+        Assert.Null(await Tokens.FindAsync(made.Secret));
         Assert.Null(await Get<ManagePeople>().FindActorAsync("eve"));
     }
 
@@ -86,15 +86,15 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
     public async Task UnknownSecret_IsNobody(string secret)
     {
         await Tokens.CreateAsync("ci", [Permission.Read], null, await EveAsync());
-        Assert.Null(await Tokens.FindActorAsync(secret));
+        Assert.Null(await Tokens.FindAsync(secret));
     }
 
     [Fact]
     public async Task HashOfAToken_IsNoToken()
     {
         var made = await Tokens.CreateAsync("ci", [Permission.Read], null, await EveAsync());
-        Assert.Null(await Tokens.FindActorAsync(made.Token.Hash));
-        Assert.Null(await Tokens.FindActorAsync("llmops_" + made.Token.Hash));
+        Assert.Null(await Tokens.FindAsync(made.Token.Hash));
+        Assert.Null(await Tokens.FindAsync("llmops_" + made.Token.Hash));
     }
 
     [Fact]
@@ -102,13 +102,49 @@ public abstract class TokenTests(DatabaseProvider provider) : ProductTests(provi
     {
         var made = await Tokens.CreateAsync("ci", [Permission.Read], null, await EveAsync());
         Task<DateTimeOffset?> LastUse() => ReadAsync(db => db.ApiTokens.Select(t => t.LastUsedAt).SingleAsync());
-        await Tokens.FindActorAsync(made.Secret);
+        await Tokens.FindAsync(made.Secret);
         var first = await LastUse();
-        await Tokens.FindActorAsync(made.Secret);
+        await Tokens.FindAsync(made.Secret);
         Assert.Equal(first, await LastUse());
         Product.Clock.Advance(TimeSpan.FromMinutes(2));
-        await Tokens.FindActorAsync(made.Secret);
+        await Tokens.FindAsync(made.Secret);
         Assert.True(await LastUse() > first);
+    }
+
+    [Fact]
+    public async Task Limits_AreNarrowedByTheOwner_AndLeftAloneWhereAnAdministratorSetThem()
+    {
+        var eve = await EveAsync();
+        var made = await Tokens.CreateAsync("ci", [Permission.Read], null, eve, new(RequestsPerMinute: 10));
+        Assert.Equal(new TokenLimits(RequestsPerMinute: 10), (await Tokens.FindAsync(made.Secret))!.Limits);
+        await Tokens.LimitAsync(made.Token.Id, new(TokensPerMinute: 500, Concurrent: 2), eve);
+        Assert.Equal(new TokenLimits(null, 500, 2), (await Tokens.FindAsync(made.Secret))!.Limits);
+        await RefusedAsync(ErrorCode.InvalidParameterValue, () => Tokens.LimitAsync(made.Token.Id, new(Concurrent: -1), eve));
+        await RefusedAsync(ErrorCode.PermissionDenied, () => Tokens.LimitAsync(made.Token.Id, new(Concurrent: 1), Product.Alice));
+        await Tokens.LimitAsync(made.Token.Id, new(Concurrent: 1), Product.Ada);
+        await RefusedAsync(ErrorCode.PermissionDenied, () => Tokens.LimitAsync(made.Token.Id, TokenLimits.None, eve));
+        Assert.Equal(new TokenLimits(Concurrent: 1), (await Tokens.FindAsync(made.Secret))!.Limits);
+        // taken back by who set them
+        await Tokens.LimitAsync(made.Token.Id, TokenLimits.None, Product.Ada);
+        await Tokens.LimitAsync(made.Token.Id, new(Concurrent: 3), eve);
+    }
+
+    [Theory]
+    [InlineData(60, 60, true)]
+    [InlineData(61, 60, false)]
+    [InlineData(0, 60, false)]
+    [InlineData(null, 60, true)]
+    [InlineData(1000, 0, true)]
+    public void OnlyAnAdministrator_GivesATokenMoreThanTheServerDoes(int? wanted, int server, bool allowed)
+    {
+        var limits = new TokenLimits(RequestsPerMinute: wanted);
+        var of = new TokenLimits(server, 0, 0);
+        limits.Ensure(of, Product.Ada);
+        if (allowed)
+            limits.Ensure(of, Product.Alice);
+        else
+            Assert.Equal(ErrorCode.PermissionDenied, Assert.Throws<LlmOpsException>(() => limits.Ensure(of, Product.Alice)).Code);
+        Assert.Equal(wanted ?? server, limits.Or(of).RequestsPerMinute);
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class ServingTests(ServedDeployments served, WebProduct product) :
         var pieces = 0;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (var piece in product.Get<ChatWithDeployment>().ChatAsync(ServedDeployments.Chat, [new ChatTurn("user", "the people of the language")], new SamplingOptions(MaxNewTokens: 64, MinNewTokens: 64), Chatter, stop.Token))
+            await foreach (var piece in product.Get<ChatWithDeployment>().ChatAsync(ServedDeployments.Chat, [new ChatTurn("user", "the people of the language")], new SamplingOptions(MaxNewTokens: 64, MinNewTokens: 64), Chatter, ct: stop.Token))
                 if (++pieces == 2)
                     await stop.CancelAsync();
         });

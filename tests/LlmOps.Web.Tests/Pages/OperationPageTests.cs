@@ -222,6 +222,20 @@ public sealed class OperationPageTests : OperationPages
     }
 
     [Fact]
+    public async Task Token_GetsLimitsOfItsOwn()
+    {
+        var made = await Product.Get<ManageTokens>().CreateAsync("nightly", [Permission.Chat], null, Product.Alice);
+        var page = Open<SettingsPage>(Product.Alice, "/settings");
+        var row = page.WaitForElement($"tr:contains('nightly')");
+        Assert.Contains("The server's", row.TextContent, StringComparison.Ordinal);
+        row.QuerySelectorAll("button").First(b => b.TextContent.Contains("Limits", StringComparison.Ordinal)).Click();
+        page.WaitForElement("dialog input[type=number]").Change("30");
+        Button(page, "Save limits").Click();
+        page.WaitForAssertion(() => Assert.Contains("30 requests/min", page.Find("table").TextContent, StringComparison.Ordinal));
+        Assert.Equal(new TokenLimits(RequestsPerMinute: 30), (await Product.Get<ManageTokens>().FindAsync(made.Secret))!.Limits);
+    }
+
+    [Fact]
     public void People_AreOnlyChangedByAdministrators()
     {
         var page = Open<SettingsPage>(Product.Alice, "/settings?tab=people");

@@ -28,7 +28,7 @@ public sealed class ChatCompletions(FindModel find, ServeGeneration generation, 
         {
             var stream = body.Stream == true ? new ChatStream(answer, new EventStream(http)) : null;
             ChatCompletion whole;
-            await using (var running = await generation.StartAsync(revision, "chat", ChatMessages.LastText(messages), generator => Prompts.Chat(generator, input, options), actor, ServingLimits.ClientOf(http), ct))
+            await using (var running = await generation.StartAsync(revision, "chat", ChatMessages.LastText(messages), generator => Prompts.Chat(generator, input, options), actor, ServingClient.Of(http.User), ct: ct))
             {
                 answer.Announce(http, running.TraceId);
                 whole = await CollectAsync(answer, running, tools, body, stream, ct);

@@ -11,7 +11,7 @@ using LlmOps.Web.Serving;
 namespace LlmOps.Web.Api.OpenAI;
 
 /// <summary>Texts as vectors, and what follows from comparing them: by a registered encoder, or by what a RAG deployment's index was made with.</summary>
-public sealed class Embeddings(FindModel find, ServedModels served, TimeProvider time)
+public sealed class Embeddings(FindModel find, ServedModels served, ServingLimits limits, TimeProvider time)
 {
     private const int MostTexts = 2048;
 
@@ -54,21 +54,28 @@ public sealed class Embeddings(FindModel find, ServedModels served, TimeProvider
         var ct = http.RequestAborted;
         var revision = await find.GetAsync(model, user, http.User.ToActor(), ct);
         http.Response.Headers[AnswerHead.RevisionHeader] = revision.Name;
+        using var admitted = limits.Enter(ServingClient.Of(http.User));
         if (revision is { Kind: DeploymentKind.Rag, IndexDigest: { } digest })
         {
             using var index = await served.Indexes.BorrowAsync(digest, ct);
             var embedder = index.Value.Embedder;
-            return (await Task.Run(() => embedder.Embed(texts, ct), ct), texts.Sum(embedder.Count), revision);
+            return (await Task.Run(() => embedder.Embed(texts, ct), ct), Charged(admitted, texts.Sum(embedder.Count)), revision);
         }
         try
         {
             using var encoder = await served.Encoders.BorrowAsync(revision.VariantDigest, ct);
-            return (await Task.Run(() => encoder.Value.Embed(texts, ct), ct), texts.Sum(encoder.Value.Count), revision);
+            return (await Task.Run(() => encoder.Value.Embed(texts, ct), ct), Charged(admitted, texts.Sum(encoder.Value.Count)), revision);
         }
         catch (Exception e) when (e is InvalidModelException or UnsupportedModelException)
         {
             throw OpenAIException.Invalid($"'{model}' makes no embeddings: {e.Message} Register an exported encoder, or name a RAG deployment as rag:name.", "model");
         }
+    }
+
+    private static int Charged(Admission admitted, int tokens)
+    {
+        admitted.Charge(tokens);
+        return tokens;
     }
 
     private static float Cosine(float[] a, float[] b) => TensorPrimitives.Norm<float>(a) * TensorPrimitives.Norm<float>(b) is > 0 ? TensorPrimitives.CosineSimilarity<float>(a, b) : 0;

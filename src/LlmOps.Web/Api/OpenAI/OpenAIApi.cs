@@ -50,9 +50,10 @@ public static class OpenAIApi
         group.MapPost("/rerank", (RerankRequest body, Embeddings embeddings, HttpContext http) => embeddings.RerankAsync(body, http)).RequirePermission(Permission.Chat).WithSummary("Documents in the order of their likeness to a query.");
     }
 
-    private static async Task<IResult> TokenizeAsync(TokenizeRequest body, FindModel find, ServedModels served, HttpContext http, TimeProvider time, CancellationToken ct)
+    private static async Task<IResult> TokenizeAsync(TokenizeRequest body, FindModel find, ServedModels served, ServingLimits limits, HttpContext http, TimeProvider time, CancellationToken ct)
     {
         var revision = await find.GetAsync(body.Model, null, http.User.ToActor(), ct);
+        using var admitted = limits.Enter(ServingClient.Of(http.User));
         using var lease = await served.Models.BorrowAsync(revision.VariantDigest, ct);
         var generator = lease.Value;
         var tokens = body.Messages is { } messages ? Prompts.Chat(generator, new(ChatMessages.Read(messages)) { AddGenerationPrompt = true, Now = time.GetUtcNow() }, new()).Tokens
@@ -61,9 +62,10 @@ public static class OpenAIApi
         return Results.Json(new { count = tokens.Length, max_model_len = generator.Config.MaxPositionEmbeddings, tokens, token_strs = body.ReturnTokenStrs == true ? tokens.Select(t => LogProbabilities.Text(generator.Tokenizer, t)) : null }, OpenAIErrors.Json);
     }
 
-    private static async Task<IResult> DetokenizeAsync(DetokenizeRequest body, FindModel find, ServedModels served, HttpContext http, CancellationToken ct)
+    private static async Task<IResult> DetokenizeAsync(DetokenizeRequest body, FindModel find, ServedModels served, ServingLimits limits, HttpContext http, CancellationToken ct)
     {
         var revision = await find.GetAsync(body.Model, null, http.User.ToActor(), ct);
+        using var admitted = limits.Enter(ServingClient.Of(http.User));
         using var lease = await served.Models.BorrowAsync(revision.VariantDigest, ct);
         var tokenizer = lease.Value.Tokenizer;
         var tokens = body.Tokens ?? Sampling.Refuse<int[]>("tokens", "a list of token ids");

@@ -10,7 +10,7 @@ public sealed class RagCompletions(AskDeployment ask)
 
     public async Task AnswerAsync(AnswerHead answer, string question, ChatCompletionRequest body, Actor actor, HttpContext http)
     {
-        var found = await ask.AskAsync(answer.Revision, question, Passages, actor, http.RequestAborted);
+        var found = await ask.AskAsync(answer.Revision, question, Passages, actor, ServingClient.Of(http.User), http.RequestAborted);
         answer.Announce(http, found.TraceId);
         // Nothing was generated: the sentences are the documents' own.
         var usage = Usage.Of(0, 0, 0);

@@ -10,7 +10,7 @@ using LlmOps.Web.Serving;
 namespace LlmOps.Web.Api.OpenAI;
 
 /// <summary>POST /v1/completions: continues texts as they are, without a chat template.</summary>
-public sealed class TextCompletions(FindModel find, ServeGeneration generation, TimeProvider time)
+public sealed class TextCompletions(FindModel find, ServeGeneration generation, ServingLimits limits, TimeProvider time)
 {
     private const int MostPrompts = 32;
     private const int DefaultTokens = 16;
@@ -31,10 +31,12 @@ public sealed class TextCompletions(FindModel find, ServeGeneration generation, 
         var events = body.Stream == true ? new EventStream(http) : null;
         await new EventStream(http).GuardAsync(async () =>
         {
+            var client = ServingClient.Of(http.User);
+            using var admitted = limits.Enter(client);
             var (choices, usage) = (new List<TextChoice>(), Usage.Of(0, 0, 0));
             foreach (var (i, prompt) in prompts.Index())
             {
-                await using var running = await generation.StartAsync(revision, "completion", prompt.Text ?? $"{prompt.Tokens!.Length} tokens", generator => Prompts.Ensured(generator, prompt.Render(generator), options, "prompt"), actor, ServingLimits.ClientOf(http), ct);
+                await using var running = await generation.StartAsync(revision, "completion", prompt.Text ?? $"{prompt.Tokens!.Length} tokens", generator => Prompts.Ensured(generator, prompt.Render(generator), options, "prompt"), actor, client, admitted, ct);
                 if (i == 0)
                     answer.Announce(http, running.TraceId);
                 choices.AddRange(await CollectAsync(answer, running, prompt, i, body, events, ct));

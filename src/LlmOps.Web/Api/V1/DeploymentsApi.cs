@@ -44,7 +44,7 @@ public static class DeploymentsApi
         deployments.MapPost("/{name}/rollback", async (string name, ShiftTraffic shift, ClaimsPrincipal user, CancellationToken ct) =>
             new DeployedRevision(name, await shift.RollbackAsync(name, user.ToActor(), ct), 100)).RequirePermission(Permission.Deploy).WithSummary("All traffic back to the revision before.");
         deployments.MapPost("/{name}/chat", ChatAsync).RequirePermission(Permission.Chat).Produces<ChatAnswer>().WithSummary("Chats. With \"stream\": true it answers with server-sent events.");
-        deployments.MapPost("/{name}/ask", (string name, AskRequest body, AskDeployment ask, ClaimsPrincipal user, CancellationToken ct) => ask.AskAsync(name, body.Question, body.K, user.ToActor(), ct))
+        deployments.MapPost("/{name}/ask", (string name, AskRequest body, AskDeployment ask, ClaimsPrincipal user, CancellationToken ct) => ask.AskAsync(name, body.Question, body.K, user.ToActor(), ServingClient.Of(user), ct))
             .RequirePermission(Permission.Chat).WithSummary("Answers from documents with sentences quoted from them, with citations and the passages found.");
     }
 
@@ -70,7 +70,7 @@ public static class DeploymentsApi
         ChatAnswer? answer = null;
         try
         {
-            await foreach (var piece in chat.ChatAsync(name, body.Messages, body.Options, user.ToActor(), ct))
+            await foreach (var piece in chat.ChatAsync(name, body.Messages, body.Options, user.ToActor(), ServingClient.Of(user), ct))
             {
                 answer = piece.Answer;
                 if (body.Stream)

@@ -39,6 +39,7 @@ public static class PeopleApi
 
     private static void MapAccounts(RouteGroupBuilder people)
     {
+        people.MapGet("/{id:guid}/tokens", (Guid id, ReadPeople read, CancellationToken ct) => read.TokensAsync(id, ct)).RequirePermission(Permission.Administer).WithSummary("Somebody's API tokens.");
         people.MapGet("", (ReadPeople read, CancellationToken ct) => read.ListAsync(ct)).RequirePermission(Permission.Administer).WithSummary("Accounts with their roles.");
         people.MapPost("", async (NewPersonRequest body, ManagePeople manage, ClaimsPrincipal user, CancellationToken ct) =>
         {
@@ -58,9 +59,14 @@ public static class PeopleApi
         tokens.MapGet("", (ReadPeople read, ClaimsPrincipal user, CancellationToken ct) => read.TokensAsync(user.ToActor().Id, ct)).WithSummary("Your API tokens.");
         tokens.MapPost("", async (TokenRequest body, ManageTokens manage, ClaimsPrincipal user, CancellationToken ct) =>
         {
-            var made = await manage.CreateAsync(body.Name, body.Scopes, body.ExpiresAt, user.ToActor(), ct);
+            var made = await manage.CreateAsync(body.Name, body.Scopes, body.ExpiresAt, user.ToActor(), body.Limits, ct);
             return Results.Created("/api/v1/tokens", new MadeToken(made.Token.Id, made.Token.Name, made.Token.Prefix, made.Secret, made.Token.ExpiresAt));
         }).RequireMoreThanRead().WithSummary("Makes an API token that can do what its scopes say, and never more than you.");
+        tokens.MapPut("/{id:guid}/limits", async (Guid id, TokenLimits body, ManageTokens manage, ClaimsPrincipal user, CancellationToken ct) =>
+        {
+            await manage.LimitAsync(id, body, user.ToActor(), ct);
+            return Results.NoContent();
+        }).RequireMoreThanRead().WithSummary("Sets how much a token may ask of the models; null takes the server's setting, 0 is no limit.");
         tokens.MapDelete("/{id:guid}", async (Guid id, ManageTokens manage, ClaimsPrincipal user, CancellationToken ct) =>
         {
             await manage.RevokeAsync(id, user.ToActor(), ct);

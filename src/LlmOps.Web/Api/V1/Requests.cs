@@ -58,7 +58,7 @@ public sealed record NewPersonRequest(string UserName, string DisplayName, strin
 
 public sealed record PersonRequest(string[] Roles, bool Disabled);
 
-public sealed record TokenRequest(string Name, Permission[] Scopes, DateTimeOffset? ExpiresAt = null);
+public sealed record TokenRequest(string Name, Permission[] Scopes, DateTimeOffset? ExpiresAt = null, TokenLimits? Limits = null);
 
 public sealed record AskRequest(string Question, int K = 5);
 

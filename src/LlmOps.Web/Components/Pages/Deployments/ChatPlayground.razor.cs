@@ -87,7 +87,7 @@ public sealed partial class ChatPlayground : IDisposable
     {
         var options = new SamplingOptions(maxTokens, (float)temperature, TopP: temperature == 0 ? 1 : (float)topP);
         var rendered = Clock.GetTimestamp();
-        await foreach (var piece in Chat.ChatAsync(Deployment, asked, options, Actor, ct))
+        await foreach (var piece in Chat.ChatAsync(Deployment, asked, options, Actor, ct: ct))
         {
             answer.Text += piece.Text;
             answer.Pieces++;

@@ -4,14 +4,15 @@ using Microsoft.AspNetCore.Components;
 
 namespace LlmOps.Web.Components.Pages.Settings;
 
-/// <summary>The tokens of the person who looks. A secret is in this component's memory only until it is put away.</summary>
+/// <summary>The tokens of the person who looks, or of somebody else for an administrator. A secret is in this component's memory only until it is put away.</summary>
 public sealed partial class TokenList
 {
     private readonly HashSet<Permission> scopes = [];
     private IReadOnlyList<TokenRow>? tokens;
-    private ModalDialog create = null!;
+    private ModalDialog create = null!, limit = null!;
     private ConfirmDialog confirm = null!;
-    private TokenRow? doomed;
+    private TokenRow? doomed, limited;
+    private int? requests, perMinute, concurrent;
     private string name = "", secretName = "";
     private string? secret;
     private int days = 90;
@@ -21,9 +22,42 @@ public sealed partial class TokenList
     [Inject] private TimeProvider Clock { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 
+    /// <summary>Whose; null for the person who looks.</summary>
+    [Parameter] public Guid? Person { get; set; }
+
+    private bool IsOwn => Person is null || Person == Actor.Id;
+
     protected override Task OnInitializedAsync() => ReadAsync();
 
-    private async Task ReadAsync() => tokens = await People.TokensAsync(Actor.Id);
+    private async Task ReadAsync()
+    {
+        if (!IsOwn)
+            Actor.Require(Permission.Administer);
+        tokens = await People.TokensAsync(Person ?? Actor.Id);
+    }
+
+    private static string Words(TokenLimits limits)
+    {
+        string[] said = [.. new[] { (limits.RequestsPerMinute, "requests/min"), (limits.TokensPerMinute, "tokens/min"), (limits.Concurrent, "at once") }
+            .Where(l => l.Item1 is not null).Select(l => l.Item1 == 0 ? $"no limit of {l.Item2}" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{l.Item1:N0} {l.Item2}"))];
+        return said.Length == 0 ? "The server's" : string.Join(", ", said);
+    }
+
+    private Task AskLimitsAsync(TokenRow token)
+    {
+        limited = token;
+        (requests, perMinute, concurrent) = (token.Limits.RequestsPerMinute, token.Limits.TokensPerMinute, token.Limits.Concurrent);
+        StateHasChanged();
+        return limit.OpenAsync();
+    }
+
+    private async Task LimitAsync()
+    {
+        await Manage.LimitAsync(limited!.Id, new(requests, perMinute, concurrent), Actor);
+        await limit.CloseAsync();
+        await ReadAsync();
+        StateHasChanged();
+    }
 
     private Task OpenAsync()
     {
