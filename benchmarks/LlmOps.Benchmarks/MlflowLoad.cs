@@ -1,10 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using LlmOps.Benchmarks.Load;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.TestKit;
@@ -13,137 +12,131 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmOps.Benchmarks;
 
 /// <summary>
-/// The MLflow API of the real server, over HTTP: eight clients that log batches of 100 metrics, and searches over many runs. Build LlmOps.Web in Release first.
+/// The MLflow API of the real server, over HTTP: eight clients that log batches of 100 metrics, searches over many runs, and both for long while memory is watched.
+/// Build LlmOps.Web in Release first.
 /// </summary>
 internal static class MlflowLoad
 {
     public const string Command = "mlflow";
-    private const int Clients = 8, Metrics = 100, Turns = 25;
+    private const int Clients = 8, Metrics = 100, LogTurns = 5, SearchTurns = 100;
 
     public static async Task RunAsync(string what, string provider, int amount)
     {
         await using var product = await TestProduct.CreateAsync(Enum.Parse<DatabaseProvider>(provider, ignoreCase: true));
-        var people = product.Get<ManagePeople>();
-        var person = await people.CreateAsync("load", "Load", "correct horse battery", [Roles.Engineer], product.Ada);
-        var token = (await product.Get<ManageTokens>().CreateAsync("load", [Permission.Read, Permission.RunPipelines], null, (await people.FindActorAsync(person.Id))!)).Secret;
         if (what == "search")
             await FillAsync(product, amount);
-        using var server = await StartAsync(product);
-        try
+        await using var server = await LoadServer.StartAsync(product, [Permission.Read, Permission.RunPipelines]);
+        switch (what)
         {
-            await (what == "search" ? SearchAsync(server, token, provider, amount) : LogAsync(server, token, provider, amount));
-        }
-        finally
-        {
-            server.Process.Kill(entireProcessTree: true);
-            await server.Process.WaitForExitAsync();
+            case "search": Search(server, provider, amount); break;
+            case "memory": await MemoryAsync(server, provider, amount); break;
+            default: await LogAsync(product, server, provider, amount); break;
         }
     }
 
-    private sealed record Server(Process Process, Uri Address) : IDisposable
+    private static async Task<List<string>> RunsAsync(LoadServer server)
     {
-        /// <summary>Milliseconds of processor time so far: on a busy machine they say more than the clock.</summary>
-        public double Work
-        {
-            get
-            {
-                Process.Refresh();
-                return Process.TotalProcessorTime.TotalMilliseconds;
-            }
-        }
-
-        public void Dispose() => Process.Dispose();
-    }
-
-    private static async Task<Server> StartAsync(TestProduct product)
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}");
-        listener.Stop();
-        var start = new ProcessStartInfo("dotnet", [RepositoryRoot.Path("src", "LlmOps.Web", "bin", "Release", "net10.0", "LlmOps.Web.dll"), "--urls", address.ToString()]) { RedirectStandardOutput = true };
-        foreach (var (key, value) in product.ProcessSettings)
-            start.Environment[key] = value;
-        start.Environment["Worker__Embedded"] = "false";
-        start.Environment["Logging__LogLevel__Default"] = "Warning";
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        using var client = new HttpClient();
-        for (var i = 0; ; i++)
-            try
-            {
-                if ((await client.GetAsync(new Uri(address, "/health/ready"))).IsSuccessStatusCode)
-                    return new(process, address);
-            }
-            catch (HttpRequestException) when (i < 600)
-            {
-                await Task.Delay(100);
-            }
-    }
-
-    private static async Task LogAsync(Server server, string token, string provider, int seconds)
-    {
-        var address = server.Address;
-        using var setup = Client(address, token);
-        var experiment = (await PostAsync(setup, "/api/2.0/mlflow/experiments/create", """{"name":"load"}""")).GetProperty("experiment_id").GetString()!;
+        using var client = new HttpClient { BaseAddress = server.Address };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", server.Token);
+        var experiment = (await PostAsync(client, "/api/2.0/mlflow/experiments/create", """{"name":"load"}""")).GetProperty("experiment_id").GetString()!;
         var runs = new List<string>();
         for (var i = 0; i < Clients; i++)
-            runs.Add((await PostAsync(setup, "/api/2.0/mlflow/runs/create", $$"""{"experiment_id":"{{experiment}}"}""")).GetProperty("run").GetProperty("info").GetProperty("run_id").GetString()!);
-        foreach (var (name, length) in new[] { ("warm-up", Math.Min(3, seconds)), ("log-batch", seconds), ("log-batch", seconds), ("log-batch", seconds) })
+            runs.Add((await PostAsync(client, "/api/2.0/mlflow/runs/create", $$"""{"experiment_id":"{{experiment}}"}""")).GetProperty("run").GetProperty("info").GetProperty("run_id").GetString()!);
+        return runs;
+    }
+
+    private static async Task LogAsync(TestProduct product, LoadServer server, string provider, int seconds)
+    {
+        var runs = await RunsAsync(server);
+        var (rates, sustained, p50, p99, sent) = (new List<double>(), new List<double>(), new List<double>(), new List<double>(), 0L);
+        for (var turn = 0; turn <= LogTurns; turn++)
         {
-            var (clock, before) = (Stopwatch.StartNew(), server.Work);
-            var times = await Task.WhenAll(runs.Select(run => Task.Run(() => LogAsync(address, token, run, TimeSpan.FromSeconds(length)))));
+            var (clock, before) = (Stopwatch.StartNew(), server.Work());
+            var times = Pump(server, runs, TimeSpan.FromSeconds(turn == 0 ? Math.Min(3, seconds) : seconds), pause: TimeSpan.Zero);
             var elapsed = clock.Elapsed.TotalSeconds;
-            var all = times.SelectMany(t => t).Order().ToList();
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{provider} {name}: {all.Count / elapsed:N0} requests/s, {all.Count * Metrics / elapsed:N0} metrics/s, p50 {all[all.Count / 2]:f1} ms, p99 {all[(int)(all.Count * 0.99)]:f1} ms, {(server.Work - before) / all.Count:f2} ms of processor time each, {all.Count} requests"));
+            sent += times.Count;
+            // The turn has paid for its points when all of them are in the table.
+            await StoredAsync(product, sent * Metrics);
+            var whole = clock.Elapsed.TotalSeconds;
+            var work = server.Work() - before;
+            if (turn == 0)
+                continue;
+            rates.Add(times.Count / elapsed);
+            sustained.Add(times.Count / whole);
+            p50.Add(Turns.At(times, 0.5));
+            p99.Add(Turns.At(times, 0.99));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{provider} turn {turn}: {rates[^1]:N0} requests/s acknowledged, {sustained[^1]:N0} with the time until all is in the table ({whole - elapsed:f2} s more), p50 {p50[^1]:f1} ms, p99 {p99[^1]:f1} ms, {work.For(times.Count, "a request")}, resident {server.ResidentMiB:f0} MiB"));
         }
+        Console.WriteLine($"{provider} log-batch of {Metrics} metrics, {Clients} clients, n = {LogTurns} of {seconds} s: {Turns.Text(rates)} requests/s, {Turns.Text(sustained)} until in the table, p50 {Turns.Text(p50, "f1")} ms, p99 {Turns.Text(p99, "f1")} ms");
     }
 
-    private static async Task<List<double>> LogAsync(Uri address, string token, string run, TimeSpan length)
+    private static async Task StoredAsync(TestProduct product, long points)
     {
-        using var client = Client(address, token);
-        var times = new List<double>();
-        var clock = Stopwatch.StartNew();
-        for (var step = Environment.TickCount64; clock.Elapsed < length; step++)
+        for (var clock = Stopwatch.StartNew(); ; await Task.Delay(20))
         {
-            var body = Batch(run, step);
-            var before = clock.Elapsed;
-            using var content = new ByteArrayContent(body);
-            content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-            using var answer = await client.PostAsync("/api/2.0/mlflow/runs/log-batch", content);
-            if (answer.StatusCode != HttpStatusCode.OK)
-                throw new InvalidOperationException(await answer.Content.ReadAsStringAsync());
-            times.Add((clock.Elapsed - before).TotalMilliseconds);
+            await using var db = product.Open();
+            db.Database.SetCommandTimeout(120);
+            var stored = await db.Metrics.LongCountAsync();
+            if (stored == points)
+                return;
+            if (stored > points || clock.Elapsed > TimeSpan.FromMinutes(2))
+                throw new InvalidOperationException($"{stored} points are in the table, and {points} were acknowledged.");
         }
-        return times;
     }
 
-    private static byte[] Batch(string run, long step)
+    /// <returns>Sorted latencies in milliseconds.</returns>
+    private static List<double> Pump(LoadServer server, IReadOnlyList<string> runs, TimeSpan length, TimeSpan pause)
     {
-        using var stream = new MemoryStream(8192);
-        using var json = new Utf8JsonWriter(stream);
-        json.WriteStartObject();
-        json.WriteString("run_id", run);
-        json.WriteStartArray("metrics");
-        for (var i = 0; i < Metrics; i++)
+        var all = new List<double>();
+        var threads = runs.Select(run => new Thread(() =>
         {
-            json.WriteStartObject();
-            json.WriteString("key", $"metric_{i}");
-            json.WriteNumber("value", step * 0.001 + i);
-            json.WriteNumber("timestamp", 1_700_000_000_000 + step);
-            json.WriteNumber("step", step);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-        json.WriteEndObject();
-        json.Flush();
-        return stream.ToArray();
+            using var client = new RawClient(server.Address);
+            var body = new LogBatchBody(run, Metrics);
+            var head = RawClient.Head("/api/2.0/mlflow/runs/log-batch", server.Token, "application/json", body.Bytes.Length);
+            var times = new List<double>();
+            for (var (clock, step) = (Stopwatch.StartNew(), Environment.TickCount64 * 1000); clock.Elapsed < length; step++)
+            {
+                body.Put(step % 100_000_000_000);
+                var before = clock.Elapsed;
+                var (status, _) = client.Send(head, body.Bytes);
+                if (status != 200)
+                    throw new InvalidOperationException($"log-batch: {status}");
+                times.Add((clock.Elapsed - before).TotalMilliseconds);
+                if (pause > TimeSpan.Zero)
+                    Thread.Sleep(pause);
+            }
+            lock (all)
+                all.AddRange(times);
+        })).ToList();
+        threads.ForEach(t => t.Start());
+        threads.ForEach(t => t.Join());
+        all.Sort();
+        return all;
     }
 
-    private static async Task SearchAsync(Server server, string token, string provider, int runs)
+    /// <summary>Log-batch at about an eighth of full speed, a search each second, and the server's memory each ten seconds.</summary>
+    private static async Task MemoryAsync(LoadServer server, string provider, int seconds)
     {
-        using var client = Client(server.Address, token);
+        var runs = await RunsAsync(server);
+        var length = TimeSpan.FromSeconds(seconds);
+        var load = Task.Run(() => Pump(server, runs, length, pause: TimeSpan.FromMilliseconds(40)));
+        var samples = new List<double>();
+        using var client = new HttpClient { BaseAddress = server.Address };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", server.Token);
+        for (var clock = Stopwatch.StartNew(); !load.IsCompleted; await Task.Delay(1000))
+        {
+            await PostAsync(client, "/api/2.0/mlflow/runs/search", """{"experiment_ids":["0"],"max_results":100}""");
+            await client.GetStringAsync($"/api/2.0/mlflow/metrics/get-history?run_id={runs[0]}&metric_key=metric_1&max_results=1000");
+            if (clock.Elapsed.TotalSeconds >= 10 * (samples.Count + 1))
+                samples.Add(server.ResidentMiB);
+        }
+        var sent = (await load).Count;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{provider} {seconds} s, {sent} batches ({sent / (double)seconds:N0}/s), resident MiB each 10 s: {string.Join(' ', samples.Select(m => m.ToString("f0", CultureInfo.InvariantCulture)))}"));
+    }
+
+    private static void Search(LoadServer server, string provider, int runs)
+    {
+        using var client = new RawClient(server.Address);
         var experiment = new Guid("00000000-0000-7000-9000-000000000001").ToString("N");
         (string Name, string Filter, string Order, int Most)[] searches =
         [
@@ -156,20 +149,24 @@ internal static class MlflowLoad
         ];
         foreach (var (name, filter, order, most) in searches)
         {
-            var body = JsonSerializer.Serialize(new { experiment_ids = new[] { experiment }, filter, order_by = order.Length > 0 ? new[] { order } : [], max_results = most });
-            var (times, found, before) = (new List<double>(), 0, 0.0);
-            for (var i = 0; i < Turns + 3; i++)
+            var body = JsonSerializer.SerializeToUtf8Bytes(new { experiment_ids = new[] { experiment }, filter, order_by = order.Length > 0 ? new[] { order } : [], max_results = most });
+            var head = RawClient.Head("/api/2.0/mlflow/runs/search", server.Token, "application/json", body.Length);
+            var (times, size, before) = (new List<double>(), 0, default(Spent));
+            for (var i = -20; i < SearchTurns; i++)
             {
-                if (i == 3)
-                    before = server.Work;
+                if (i == 0)
+                    before = server.Work();
                 var clock = Stopwatch.StartNew();
-                var answer = await PostAsync(client, "/api/2.0/mlflow/runs/search", body);
-                if (i >= 3)
+                var (status, length) = client.Send(head, body);
+                if (status != 200)
+                    throw new InvalidOperationException($"{name}: {status}");
+                size = length;
+                if (i >= 0)
                     times.Add(clock.Elapsed.TotalMilliseconds);
-                found = answer.TryGetProperty("runs", out var list) ? list.GetArrayLength() : 0;
             }
+            var work = server.Work() - before;
             times.Sort();
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{provider} {runs:N0} runs, {name}: p50 {times[Turns / 2]:f1} ms, p95 {times[(int)(Turns * 0.95)]:f1} ms, {(server.Work - before) / Turns:f1} ms of processor time each, {found} found"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{provider} {runs:N0} runs, {name}: p50 {Turns.At(times, 0.5):f1} ms, p95 {Turns.At(times, 0.95):f1} ms, largest {times[^1]:f1} ms, {work.For(SearchTurns, "a search")}, {size} bytes, n = {SearchTurns}"));
         }
     }
 
@@ -194,13 +191,6 @@ internal static class MlflowLoad
         ];
         foreach (var statement in statements)
             await db.Database.ExecuteSqlRawAsync(statement);
-    }
-
-    private static HttpClient Client(Uri address, string token)
-    {
-        var client = new HttpClient { BaseAddress = address };
-        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        return client;
     }
 
     private static async Task<JsonElement> PostAsync(HttpClient client, string path, string body)

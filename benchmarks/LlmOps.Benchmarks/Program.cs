@@ -10,6 +10,8 @@ using LlmOps.Engines.Benchmarking;
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- overhead 4000
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- mlflow log-batch sqlite 10
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- mlflow search postgres 100000
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- mlflow memory sqlite 600
+// dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- otlp plain sqlite 10
 // dotnet run -c Release --project benchmarks/LlmOps.Benchmarks -- training peer quickstart
 if (Probe.TryMain(args))
     return;
@@ -23,6 +25,8 @@ else if (args is [EvaluationOverhead.Command, var count])
     await EvaluationOverhead.RunAsync(int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [MlflowLoad.Command, var what, var on, var amount])
     await MlflowLoad.RunAsync(what, on, int.Parse(amount, System.Globalization.CultureInfo.InvariantCulture));
+else if (args is [OtlpLoad.Command, var packing, var store, var seconds])
+    await OtlpLoad.RunAsync(packing, store, int.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
 else if (args is [TrainingBenchmarks.Command, ..])
     TrainingBenchmarks.Run(args[1..]);
 else

@@ -20,6 +20,7 @@ using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Tracking.Journal;
 using LlmOps.Lifecycle.Tracking.Search;
 using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
@@ -144,6 +145,10 @@ public static class LifecycleSetup
         services.AddSingleton<StopSweep>();
         services.AddSingleton<ReadSweeps>();
 
+        services.AddSingleton(_ => new DatabaseTurn(one: !configuration.IsPostgres()));
+        services.AddSingleton(_ => new PointJournal(Path.Combine(DataFolder.Of(configuration), "journal")));
+        services.AddSingleton<DrainJournal>();
+        services.AddSingleton<KnownRuns>();
         services.AddSingleton<WriteGroups>();
         services.AddSingleton<CreateExperiment>();
         services.AddSingleton<ChangeExperiment>();

@@ -102,15 +102,18 @@ public sealed class MlflowTests
         }
     }
 
+    /// <summary>Three of four have nothing but points, which are acknowledged from the journal.</summary>
+    private static bool IsPointsOnly(int batch) => batch % 4 != 0;
+
     private static object Batch(string run, int batch, int points) => new
     {
         run_id = run,
         metrics = Enumerable.Range(0, points).Select(p => new { key = $"m{p}", value = batch + p / 100.0, timestamp = 1_700_000_000_000 + batch, step = batch }),
-        @params = new[] { new { key = $"p{batch}", value = $"{batch}" } },
-        tags = new[] { new { key = $"t{batch % 50}", value = "set" } },
+        @params = IsPointsOnly(batch) ? [] : new[] { new { key = $"p{batch}", value = $"{batch}" } },
+        tags = IsPointsOnly(batch) ? [] : new[] { new { key = $"t{batch % 50}", value = "set" } },
     };
 
-    /// <summary>A batch is there with all of its points and its parameter, or not at all; an acknowledged one is there.</summary>
+    /// <summary>A batch is there with all of its points and its parameter, or not at all; an acknowledged one is there, in the journal until the next start.</summary>
     private static async Task AssertStoredAsync(string folder, int[] acknowledged, int points, bool whole)
     {
         var options = new DbContextOptionsBuilder<LlmOpsDb>();
@@ -119,8 +122,8 @@ public sealed class MlflowTests
         var stored = await db.Metrics.AsNoTracking().GroupBy(m => m.Step).Select(g => new { Batch = (int)g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Batch, g => g.Count);
         var parameters = (await db.Params.AsNoTracking().Select(p => p.Key).ToListAsync()).Select(k => int.Parse(k[1..], System.Globalization.CultureInfo.InvariantCulture)).ToHashSet();
         Assert.All(stored, s => Assert.Equal(points, s.Value));
-        Assert.Equal(stored.Keys.Order(), parameters.Order());
-        Assert.Empty(acknowledged.Except(stored.Keys));
+        Assert.Equal(stored.Keys.Where(b => !IsPointsOnly(b)).Order(), parameters.Order());
+        Assert.DoesNotContain(acknowledged.Except(stored.Keys), b => whole || !IsPointsOnly(b));
         if (whole)
         {
             Assert.Equal(acknowledged.Distinct().Order(), stored.Keys.Order());

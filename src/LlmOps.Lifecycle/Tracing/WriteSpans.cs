@@ -12,7 +12,7 @@ namespace LlmOps.Lifecycle.Tracing;
 /// Group commit: batches that arrive while one transaction is being written go into the next one together, and each caller hears of it after the commit that holds its
 /// spans. A span is its own key, so a batch that is sent again, or sent twice at once, stores nothing twice.
 /// </summary>
-public sealed class WriteSpans(IDbContextFactory<LlmOpsDb> dbs) : IAsyncDisposable
+public sealed class WriteSpans(IDbContextFactory<LlmOpsDb> dbs, DatabaseTurn turn) : IAsyncDisposable
 {
     private const int MostSpans = 20_000, LongestQueue = 1024;
     // A writer that has fallen behind makes its callers wait instead of filling the memory.
@@ -72,6 +72,7 @@ public sealed class WriteSpans(IDbContextFactory<LlmOpsDb> dbs) : IAsyncDisposab
 
     private async Task<HashSet<(string, string)>> CommitAsync(List<Span> spans)
     {
+        using var mine = await turn.TakeAsync();
         await using var db = await dbs.CreateDbContextAsync();
         await using var transaction = await db.Database.BeginTransactionAsync();
         var added = db.Database.IsSqlite()

@@ -57,7 +57,7 @@ public sealed class StartRun(WriteGroups groups, Hints hints, TimeProvider time)
 }
 
 /// <summary>Ends, renames, deletes and restores runs, and takes their tags off.</summary>
-public sealed class ChangeRun(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups, Hints hints, TimeProvider time)
+public sealed class ChangeRun(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups, KnownRuns known, Hints hints, TimeProvider time)
 {
     /// <summary>What is null stays as it is.</summary>
     public async Task<LoggedRun> UpdateAsync(Guid id, RunState? state, DateTimeOffset? endedAt, string? name, CancellationToken ct = default)
@@ -118,14 +118,17 @@ public sealed class ChangeRun(IDbContextFactory<LlmOpsDb> dbs, WriteGroups group
         run.DeletedAt = deleted ? now : null;
         db.Record(actor, deleted ? "delete" : "restore", "run", id, now, deleted ? new { run.Name } : null, deleted ? null : new { run.Name });
         await db.SaveChangesAsync(ct);
+        known.Forget();
         await hints.ChangedAsync(Areas.Run, id);
     }
 
     internal static async Task<Run> ActiveAsync(LlmOpsDb db, Guid id, CancellationToken ct)
     {
         var run = await db.Runs.SingleOrDefaultAsync(r => r.Id == id, ct) ?? throw NotFound(id);
-        return run.DeletedAt is null ? run : throw LlmOpsException.Invalid($"The run {TrackingKeys.Text(id)} must be in the 'active' state. Current state is deleted.");
+        return run.DeletedAt is null ? run : throw Deleted(id);
     }
 
     internal static LlmOpsException NotFound(Guid id) => new(ErrorCode.ResourceDoesNotExist, $"Run with id={TrackingKeys.Text(id)} not found");
+
+    internal static LlmOpsException Deleted(Guid id) => LlmOpsException.Invalid($"The run {TrackingKeys.Text(id)} must be in the 'active' state. Current state is deleted.");
 }

@@ -77,7 +77,7 @@ public sealed class CreateExperiment(IDbContextFactory<LlmOpsDb> dbs, Hints hint
 }
 
 /// <summary>Renames, deletes and restores experiments. What is deleted keeps its name and its runs, until it is restored.</summary>
-public sealed class ChangeExperiment(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimeProvider time)
+public sealed class ChangeExperiment(IDbContextFactory<LlmOpsDb> dbs, KnownRuns known, Hints hints, TimeProvider time)
 {
     public Task RenameAsync(Guid id, string? name, Actor actor, CancellationToken ct = default) => ChangeAsync(id, actor, async (db, experiment, now) =>
     {
@@ -158,6 +158,7 @@ public sealed class ChangeExperiment(IDbContextFactory<LlmOpsDb> dbs, Hints hint
             return;
         experiment.UpdatedAt = now;
         await CreateExperiment.SaveAsync(db, experiment.Name, ct);
+        known.Forget();
         await hints.ChangedAsync(Areas.Run, id);
     }
 }

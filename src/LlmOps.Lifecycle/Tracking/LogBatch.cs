@@ -1,7 +1,7 @@
 namespace LlmOps.Lifecycle.Tracking;
 
 /// <param name="At">When the client measured it; clocks of clients are taken as they are.</param>
-public sealed record LoggedMetric(string Key, double Value, DateTimeOffset At, long Step)
+public readonly record struct LoggedMetric(string Key, double Value, DateTimeOffset At, long Step)
 {
     public Guid? ModelId { get; init; }
     public string? DatasetName { get; init; }
@@ -21,6 +21,9 @@ public sealed class LogBatch
     public IReadOnlyList<KeyValue> Params { get; }
     public IReadOnlyList<KeyValue> Tags { get; }
 
+    /// <summary>Nothing in it depends on what is stored already, or changes anything of it.</summary>
+    public bool IsPointsOnly { get; private init; }
+
     /// <exception cref="LlmOpsException">Too much of something, a name or a value that is too long, or two values for one parameter.</exception>
     public static LogBatch Checked(Guid runId, IReadOnlyList<LoggedMetric>? metrics = null, IReadOnlyList<KeyValue>? parameters = null, IReadOnlyList<KeyValue>? tags = null)
     {
@@ -29,13 +32,18 @@ public sealed class LogBatch
         TrackingLimits.EnsureCount(parameters.Count, TrackingLimits.ParamsPerBatch, "params");
         TrackingLimits.EnsureCount(tags.Count, TrackingLimits.TagsPerBatch, "tags");
         TrackingLimits.EnsureCount(metrics.Count + parameters.Count + tags.Count, TrackingLimits.EntitiesPerBatch, "metrics, params, and tags");
+        var plain = parameters.Count == 0 && tags.Count == 0;
         foreach (var metric in metrics)
         {
+            plain &= metric.ModelId is null;
             TrackingLimits.EnsureKey(metric.Key, "metric");
-            TrackingLimits.EnsureText(metric.DatasetName, "Dataset name", TrackingLimits.DatasetName);
-            TrackingLimits.EnsureText(metric.DatasetDigest, "Dataset digest", TrackingLimits.DatasetDigest);
+            if (metric.DatasetName is not null || metric.DatasetDigest is not null)
+            {
+                TrackingLimits.EnsureText(metric.DatasetName, "Dataset name", TrackingLimits.DatasetName);
+                TrackingLimits.EnsureText(metric.DatasetDigest, "Dataset digest", TrackingLimits.DatasetDigest);
+            }
         }
-        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        var values = parameters.Count == 0 ? [] : new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (key, value) in parameters)
         {
             TrackingLimits.EnsureKey(key, "param");
@@ -48,6 +56,6 @@ public sealed class LogBatch
             TrackingLimits.EnsureKey(key, "tag");
             TrackingLimits.EnsureText(value, $"Tag value of '{key}'", TrackingLimits.TagValue);
         }
-        return new(runId, metrics, parameters, tags);
+        return new(runId, metrics, parameters, tags) { IsPointsOnly = plain };
     }
 }

@@ -13,13 +13,14 @@ public sealed record Curve(IReadOnlyList<long> Steps, IReadOnlyList<double[]> Se
 public sealed record CurveOf(Guid RunId, string Key);
 
 /// <summary>Curves, thinned out in the database: a run of 100,000 steps costs a page what one of 2,000 costs.</summary>
-public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs)
+public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
     public const int MostPoints = 2000;
 
     /// <param name="after">Only steps behind this one, all of them: for a page that has drawn the rest.</param>
     public async Task<Curve> ReadAsync(IReadOnlyList<CurveOf> lines, long? after = null, CancellationToken ct = default)
     {
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         Guid[] runs = [.. lines.Select(l => l.RunId).Distinct()];
         string[] keys = [.. lines.Select(l => l.Key).Distinct()];

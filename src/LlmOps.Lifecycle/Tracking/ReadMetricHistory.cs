@@ -7,7 +7,7 @@ namespace LlmOps.Lifecycle.Tracking;
 public sealed record HistoryPoint(Guid RunId, string Key, double Value, DateTimeOffset At, long Step);
 
 /// <summary>Every point of a metric, by step, then time: in pages, or thinned out in the database.</summary>
-public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs)
+public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
     public const int MostRuns = 100, MostPoints = 25_000;
 
@@ -20,6 +20,7 @@ public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs)
         if (maxResults is < 1)
             throw LlmOpsException.Invalid($"Invalid value {maxResults} for parameter 'max_results' supplied: it must be positive.");
         var begin = PageToken.Read<Place>(pageToken);
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         if (!await db.Runs.AnyAsync(r => r.Id == runId, ct))
             throw ChangeRun.NotFound(runId);
@@ -46,6 +47,7 @@ public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs)
             throw LlmOpsException.Invalid($"end_step must be greater than start_step. Found start_step={startStep} and end_step={endStep}.");
         if (maxResults is < 1 or > MostPoints)
             throw LlmOpsException.Invalid($"Invalid value {maxResults} for parameter 'max_results' supplied: it is at least 1 and at most {MostPoints}.");
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var sql = new SqlText(!db.Database.IsSqlite());
         var most = sql.Value((long)maxResults);

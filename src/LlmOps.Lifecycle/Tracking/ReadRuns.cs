@@ -53,7 +53,7 @@ public sealed record RunOrigin(Guid PipelineRunId, string Pipeline, int RunNumbe
 public sealed record RunVersion(string Model, int Number);
 
 /// <summary>Experiments, their runs, and one run without its curves.</summary>
-public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
+public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
     private static readonly string[] Listed = ["loss", "held_out_loss", "tokens_per_second", "rewards/accuracies"];
     private const int SparklinePoints = 40;
@@ -90,6 +90,7 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
 
     public async Task<Window<RunRow>> ListAsync(Guid experimentId, ListQuery query, RunState? state = null, CancellationToken ct = default)
     {
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var needle = query.Needle;
         var rows = db.Runs.AsNoTracking().Where(r => r.ExperimentId == experimentId && r.DeletedAt == null && (state == null || r.State == state)
@@ -120,6 +121,7 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs)
 
     public async Task<RunDetail> GetAsync(Guid id, CancellationToken ct = default)
     {
+        await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var run = await db.Runs.AsNoTracking().Where(r => r.Id == id)
             .Select(r => new RunDetail(r.Id, r.ExperimentId, r.Experiment!.Name, r.Name, r.State, r.JobId, r.CreatedBy, r.StartedAt, r.EndedAt)

@@ -1,4 +1,5 @@
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Tracking.Journal;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tracking;
@@ -8,16 +9,13 @@ internal static class WriteBatches
 {
     private const string RunNameTag = "mlflow.runName";
 
-    private sealed record Target(Guid Id, Guid ExperimentId, RunState State, bool IsDeleted);
-
-    /// <summary>The points whose newest values the caller writes later: those of runs that are under way.</summary>
-    public sealed record Written(IReadOnlyList<LlmOpsException?> Refusals, List<PointRow> Later);
+    private sealed record Target(Guid Id, Guid ExperimentId, bool IsDeleted);
 
     /// <returns>For each batch why it was not written, or null.</returns>
-    public static async Task<Written> WriteAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
+    public static async Task<IReadOnlyList<LlmOpsException?>> WriteAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
     {
         Guid[] ids = [.. batches.Select(b => b.RunId).Distinct()];
-        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.State, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
+        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
         var stored = await StoredParamsAsync(db, batches, ct);
         var refusals = new List<LlmOpsException?>(batches.Count);
         var good = new List<LogBatch>(batches.Count);
@@ -36,13 +34,14 @@ internal static class WriteBatches
         await TagAsync(db, good, ct);
         if (db.ChangeTracker.HasChanges())
             await db.SaveChangesAsync(ct);
-        var points = good.SelectMany(b => b.Metrics.Select(m => new PointRow(b.RunId, runs[b.RunId].ExperimentId, m.Key, m.Step, m.At.ToUnixTimeMilliseconds(), double.IsNaN(m.Value) ? 0 : m.Value, double.IsNaN(m.Value)))).ToList();
-        await WritePoints.WriteAsync(db, points, ct);
-        var now = new NewestValues();
-        now.Add([.. points.Where(p => runs[p.RunId].State != RunState.Running)]);
-        await WritePoints.WriteNewestAsync(db, now.Rows(), ct);
+        if (good.Exists(b => b.Metrics.Count > 0))
+        {
+            var (points, newest) = SortPoints.Sort([.. good.Select(b => new LoggedPoints(b.RunId, runs[b.RunId].ExperimentId, b.Metrics))]);
+            await WritePoints.WriteAsync(db, points, ct);
+            await WritePoints.WriteNewestAsync(db, newest, ct);
+        }
         await AddToModelsAsync(db, good, ct);
-        return new(refusals, [.. points.Where(p => runs[p.RunId].State == RunState.Running)]);
+        return refusals;
     }
 
     private static async Task<Dictionary<(Guid, string), string>> StoredParamsAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
@@ -58,9 +57,9 @@ internal static class WriteBatches
     private static LlmOpsException? Refusal(LogBatch batch, Target? run, Dictionary<(Guid, string), string> stored)
     {
         if (run is null)
-            return new(ErrorCode.ResourceDoesNotExist, $"Run with id={TrackingKeys.Text(batch.RunId)} not found");
+            return ChangeRun.NotFound(batch.RunId);
         if (run.IsDeleted)
-            return LlmOpsException.Invalid($"The run {TrackingKeys.Text(batch.RunId)} must be in the 'active' state. Current state is deleted.");
+            return ChangeRun.Deleted(batch.RunId);
         foreach (var (key, value) in batch.Params)
             if (stored.TryGetValue((batch.RunId, key), out var old) && old != value)
                 return LlmOpsException.Invalid($"Changing param values is not allowed. Param with key='{key}' was already logged with value='{TrackingKeys.Shown(old)}' for run ID='{TrackingKeys.Text(batch.RunId)}'. Attempted logging new value '{TrackingKeys.Shown(value)}'.");

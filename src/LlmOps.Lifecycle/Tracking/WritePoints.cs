@@ -1,4 +1,3 @@
-using System.Text;
 using LlmOps.Lifecycle.Data;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
@@ -25,6 +24,7 @@ internal static class WritePoints
         WHERE (excluded."At", excluded."Step", excluded."Value") > (latest_metrics."At", latest_metrics."Step", latest_metrics."Value")
         """;
 
+    /// <param name="points">Each once, best in the order of the key.</param>
     public static async Task WriteAsync(LlmOpsDb db, List<PointRow> points, CancellationToken ct)
     {
         if (points.Count == 0)
@@ -32,9 +32,7 @@ internal static class WritePoints
         if (db.Database.IsSqlite())
             WriteSqlite(db, """INSERT OR IGNORE INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") VALUES (?1, ?2, ?3, ?4, ?5, ?6)""", points, withExperiment: false);
         else
-            await WritePostgresAsync(db, """
-                INSERT INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan) ON CONFLICT DO NOTHING
-                """, points, withExperiment: false, ct);
+            await CopyPostgresAsync(db, points, ct);
     }
 
     /// <param name="newest">One of each run and key, in their order.</param>
@@ -59,8 +57,7 @@ internal static class WritePoints
         Check(raw.sqlite3_prepare_v2(connection, sql, out var statement), connection);
         using (statement)
         {
-            var keys = new Dictionary<string, byte[]>(StringComparer.Ordinal);
-            var last = Guid.Empty;
+            var (last, lastKey) = (Guid.Empty, "");
             foreach (var row in rows)
             {
                 if (row.RunId != last)
@@ -71,9 +68,8 @@ internal static class WritePoints
                         raw.sqlite3_bind_text(statement, 7, row.ExperimentId.ToString().ToUpperInvariant());
                     last = row.RunId;
                 }
-                if (!keys.TryGetValue(row.Key, out var key))
-                    keys[row.Key] = key = Encoding.UTF8.GetBytes(row.Key);
-                raw.sqlite3_bind_text(statement, 2, key.AsSpan());
+                if (row.Key != lastKey)
+                    raw.sqlite3_bind_text(statement, 2, lastKey = row.Key);
                 raw.sqlite3_bind_int64(statement, 3, row.Step);
                 raw.sqlite3_bind_int64(statement, 4, row.At);
                 raw.sqlite3_bind_double(statement, 5, row.Value);
@@ -90,6 +86,36 @@ internal static class WritePoints
     {
         if (result != raw.SQLITE_OK)
             SqliteException.ThrowExceptionForRC(result, connection);
+    }
+
+    /// <summary>A COPY costs the least, and ends at the first point that is stored already; then all go by a statement that leaves out what is there.</summary>
+    private static async Task CopyPostgresAsync(LlmOpsDb db, List<PointRow> points, CancellationToken ct)
+    {
+        const string Before = "before_copy";
+        var transaction = db.Database.CurrentTransaction!;
+        await transaction.CreateSavepointAsync(Before, ct);
+        try
+        {
+            await using var copy = await ((NpgsqlConnection)db.Database.GetDbConnection()).BeginBinaryImportAsync("""COPY metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") FROM STDIN (FORMAT BINARY)""", ct);
+            foreach (var p in points)
+            {
+                await copy.StartRowAsync(ct);
+                await copy.WriteAsync(p.RunId, NpgsqlDbType.Uuid, ct);
+                await copy.WriteAsync(p.Key, NpgsqlDbType.Text, ct);
+                await copy.WriteAsync(p.Step, NpgsqlDbType.Bigint, ct);
+                await copy.WriteAsync(p.At, NpgsqlDbType.Bigint, ct);
+                await copy.WriteAsync(p.Value, NpgsqlDbType.Double, ct);
+                await copy.WriteAsync(p.IsNan, NpgsqlDbType.Boolean, ct);
+            }
+            await copy.CompleteAsync(ct);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            await transaction.RollbackToSavepointAsync(Before, ct);
+            await WritePostgresAsync(db, """
+                INSERT INTO metrics ("RunId", "Key", "Step", "At", "Value", "IsNan") SELECT * FROM unnest(@run, @key, @step, @at, @value, @nan) ON CONFLICT DO NOTHING
+                """, points, withExperiment: false, ct);
+        }
     }
 
     // Arrays travel in the binary form of COPY, and unlike a COPY the statement may leave out what is there.

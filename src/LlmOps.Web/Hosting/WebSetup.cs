@@ -1,6 +1,6 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
-using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Tracking.Journal;
 using LlmOps.Web.Api;
 using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
@@ -34,7 +34,7 @@ public static class WebSetup
         if (configuration.GetValue("Worker:Embedded", true))
             services.AddWorker(configuration);
         services.TryAddSingleton(PipelineFolders.From(configuration));
-        services.AddHostedService<SettleNewestValues>();
+        services.AddHostedService<ReplayJournal>();
         services.AddServing();
         services.AddOpenAI();
         services.AddTelemetry(configuration, "llmops");

@@ -120,23 +120,6 @@ public abstract class LoggingTests(DatabaseProvider provider) : ProductTests(pro
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => Get<ReadMetricHistory>().SampleAsync([one], "m", 10, null, 6));
     }
 
-    /// <summary>A server that ended before it wrote the newest values finds them in the points.</summary>
-    [Fact]
-    public async Task NewestValues_AreWorkedOutAgain_WhenTheyWereLost()
-    {
-        var run = await RunAsync();
-        await LogAsync(run, [Point("m", 1, 10, 1), Point("m", 5, 20, 2), Point("m", 7, 20, 2), Point("n", double.NaN, 3)]);
-        var expected = (await Get<ReadLoggedRuns>().GetAsync(run)).Metrics.Select(m => (m.Key, m.Number, m.Step)).ToList();
-        Assert.Equal([("m", 7, 2), ("n", double.NaN, 0)], expected);
-        await using (var db = Product.Open())
-            await db.LatestMetrics.Where(m => m.RunId == run && m.Key == "m").ExecuteUpdateAsync(s => s.SetProperty(m => m.Value, 1).SetProperty(m => m.At, DateTimeOffset.FromUnixTimeMilliseconds(10)));
-        await using (var db = Product.Open())
-            await db.LatestMetrics.Where(m => m.RunId == run && m.Key == "n").ExecuteDeleteAsync();
-        using var settle = new SettleNewestValues(Product.Dbs, Get<WriteGroups>());
-        await settle.SettleAsync();
-        Assert.Equal(expected, (await Get<ReadLoggedRuns>().GetAsync(run)).Metrics.Select(m => (m.Key, m.Number, m.Step)));
-    }
-
     /// <summary>The program ends even while values wait that it can no longer write.</summary>
     [Fact]
     public async Task Writer_EndsAtOnce_WithValuesThatWait()

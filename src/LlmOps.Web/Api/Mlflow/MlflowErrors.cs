@@ -39,6 +39,8 @@ public static class MlflowErrors
     public static Task WriteAsync(HttpContext http, string code, string message)
     {
         http.Response.StatusCode = Statuses[code];
+        if (http.Response.StatusCode is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable)
+            http.Response.Headers.RetryAfter = "1";
         return http.Response.WriteAsJsonAsync(new MlflowError(code, message, ApiErrors.RequestId(http)), MlflowJson.Options, CancellationToken.None);
     }
 
