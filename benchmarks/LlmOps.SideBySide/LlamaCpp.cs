@@ -6,14 +6,14 @@ namespace LlmOps.SideBySide;
 /// The peer, called through the C interface of the prebuilt libllama in npm package @node-llama-cpp/linux-x64. The structures are
 /// those of llama.h at tag v0.5.0: another version needs another look at them, so the folder's build record is checked first.
 /// </summary>
-internal sealed unsafe class LlamaCpp : IEngine
+internal sealed unsafe partial class LlamaCpp : IEngine
 {
     private const string Version = "v0.5.0";
     private static nint? library;
     private readonly nint model, context;
     private readonly int vocabulary;
 
-    public LlamaCpp(string libraryFolder, string ggufPath, int threads, int flashAttention)
+    public LlamaCpp(string libraryFolder, string ggufPath, int threads, int flashAttention, int sequences = 1)
     {
         var record = Path.Combine(libraryFolder, "_nlcBuildMetadata.json");
         if (!File.Exists(record) || !File.ReadAllText(record).Contains($"\"{Version}\"", StringComparison.Ordinal))
@@ -31,7 +31,8 @@ internal sealed unsafe class LlamaCpp : IEngine
         if (model == 0)
             throw new InvalidOperationException($"llama.cpp cannot read '{ggufPath}'.");
         var options = llama_context_default_params();
-        options.n_ctx = 1024;
+        options.n_ctx = 1024 * (uint)sequences;
+        options.n_seq_max = (uint)sequences;
         options.n_batch = options.n_ubatch = 512;
         options.n_threads = options.n_threads_batch = threads;
         options.flash_attn_type = flashAttention;

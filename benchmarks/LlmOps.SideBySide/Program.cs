@@ -33,6 +33,15 @@ switch (args)
     case ["pair", var rounds, .. var specs]:
         Comparison.Print(int.Parse(rounds), specs);
         return 0;
+    case ["serve-worker", .. var spec]:
+        Serving.Work(spec);
+        return 0;
+    case ["serve", var rounds, var seconds, var picture, .. var specs]:
+        Serving.Print(int.Parse(rounds), double.Parse(seconds), picture == "-" ? null : picture, specs);
+        return 0;
+    case ["make-serving", var folder]:
+        Models.MakeServing(folder);
+        return 0;
     default:
         Console.Error.WriteLine("make FOLDER | pair ROUNDS NAME=SPEC NAME=SPEC ... | same SPEC SPEC | worker SPEC");
         return 2;
@@ -40,6 +49,18 @@ switch (args)
 
 internal static class Models
 {
+    /// <summary>What <c>serve</c> needs: one checkpoint in 8 bits, as the peer has it, as blocks and with dynamic scales.</summary>
+    public static void MakeServing(string folder)
+    {
+        string At(string name) => Path.Combine(folder, name);
+        RandomLlama.Write(At("hf"), RandomLlama.Config());
+        Gguf.Write(At("hf"), At("q8_0.gguf"), GgufType.Q8_0);
+        new DecoderExport().Run(At("hf"), At("fp32"));
+        new DynamicInt8().Run(At("fp32"), At("dyn8"));
+        new BlockwiseRtn(8, 64, true, 4, 8).Run(At("fp32"), At("q8b64"));
+        new Int8Prefill().Run(At("q8b64"), At("q8"));
+    }
+
     public static void Make(string folder)
     {
         var hf = Path.Combine(folder, "hf");

@@ -23,7 +23,7 @@ internal sealed class BatchLoop : IDisposable
     private readonly long began = Stopwatch.GetTimestamp();
     private BatchRequest? prompting;
     private long step, cacheBytes;
-    private int requests;
+    private int requests, joined, left;
     private bool stopped;
 
     public BatchLoop(DecoderSession decoder, Tokenizer tokenizer, Lazy<TokenTrie> trie, long prefixBytes, BatchSettings settings, bool together)
@@ -87,6 +87,7 @@ internal sealed class BatchLoop : IDisposable
     // False when there is nothing to do.
     private bool Turn()
     {
+        (joined, left) = (0, 0);
         DropCancelled();
         if (prompting is null)
             Admit();
@@ -102,7 +103,7 @@ internal sealed class BatchLoop : IDisposable
         {
             if (steps.Count == settings.RememberedSteps)
                 steps.Dequeue();
-            steps.Enqueue(new(step++, Stopwatch.GetElapsedTime(began, start).TotalMilliseconds, Stopwatch.GetElapsedTime(start).TotalMilliseconds, grown, promptTokens, queue.Count));
+            steps.Enqueue(new(step++, Stopwatch.GetElapsedTime(began, start).TotalMilliseconds, Stopwatch.GetElapsedTime(start).TotalMilliseconds, grown, promptTokens, queue.Count) { Joined = joined, Left = left });
         }
         return true;
     }
@@ -153,6 +154,8 @@ internal sealed class BatchLoop : IDisposable
                 return;
             foreach (var answer in request.Answers)
                 Emit(request, answer.Next(logits));
+            joined += request.Answers.Count;
+            left += request.Answers.Count(a => a.IsFinished);
             foreach (var answer in request.Answers.Where(a => !a.IsFinished))
             {
                 keys.Join(prompts.Current);
@@ -209,6 +212,7 @@ internal sealed class BatchLoop : IDisposable
 
     private void Leave(int row, bool keep)
     {
+        left++;
         var tokens = rows[row].Tokens;
         keys.Leave(row, keep ? store => prompts.Keep(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens), busy: prompting is not null, store) : null);
         rows[row] = rows[^1];

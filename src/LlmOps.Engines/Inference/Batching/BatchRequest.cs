@@ -37,7 +37,14 @@ internal sealed record BatchRow(BatchRequest Request, Continuation Answer, List<
 /// <param name="Rows">Sequences that each got a token in it.</param>
 /// <param name="PromptTokens">Tokens of a prompt that were computed between this step's rows and those before.</param>
 /// <param name="Waiting">Requests that waited when it ended.</param>
-public readonly record struct BatchStep(long Step, double AtMs, double DurationMs, int Rows, int PromptTokens, int Waiting);
+public readonly record struct BatchStep(long Step, double AtMs, double DurationMs, int Rows, int PromptTokens, int Waiting)
+{
+    /// <summary>Sequences whose prompt was complete in this step; their first token came from it.</summary>
+    public int Joined { get; init; }
+
+    /// <summary>Sequences that ended in this step or were given up before it.</summary>
+    public int Left { get; init; }
+}
 
 /// <summary>How requests share a model.</summary>
 /// <param name="Rows">Most sequences that grow together. A request for more answers than this gets its rows when it is alone.</param>
