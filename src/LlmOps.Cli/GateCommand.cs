@@ -31,9 +31,16 @@ internal static class GateCommand
         var margin = new Option<double?>("--margin") { Description = "With --plan: difference that has to be seen." };
         var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("gate", "Judges a version's measurements by a policy. Exit code 0: pass, 1: fail, 2: cannot tell.") { version, variant, policy, suite, champion, save, plan, rows, margin, json, data };
+        var server = new Option<string?>("--server") { Description = "Ask this server in place of the data folder here; the policy has to be saved there." };
+        var command = new Command("gate", "Judges a version's measurements by a policy. Exit code 0: pass, 1: fail, 2: cannot tell.") { version, variant, policy, suite, champion, save, plan, rows, margin, json, server, data };
         command.SetAction(async (parsed, ct) =>
         {
+            if (parsed.GetValue(server) is { } address)
+            {
+                if (parsed.GetValue(plan) || parsed.GetValue(save) is not null || parsed.GetValue(version) is null || parsed.GetValue(policy) is null)
+                    throw LlmOpsException.Invalid("With --server, name --version and --policy; --plan and --save work on the data folder here.");
+                return await AskAsync(address, new { Version = parsed.GetValue(version), Suite = parsed.GetValue(suite), Policy = parsed.GetValue(policy), Champion = parsed.GetValue(champion), Variant = parsed.GetValue(variant) }, parsed.GetValue(json), ct);
+            }
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
             var services = host.Services;
             var actor = await ActorAsync(services, ct);
@@ -57,9 +64,27 @@ internal static class GateCommand
             var answer = await services.GetRequiredService<JudgeVersion>().DecideAsync(new(judged, parsed.GetValue(suite)!, parsed.GetValue(champion)!, named, null, parsed.GetValue(variant)), actor, ct);
             var verdict = Overall([.. answer.Variants.Select(v => v.Outcome.Verdict)]);
             Print(new Answer(judged, answer.Policy?.Key, parsed.GetValue(suite)!, verdict, [.. answer.Variants.Select(v => new Judged(v.Candidate.VariantName, v.Outcome.Verdict, v.Outcome.Words, v.Outcome.Look, v.Outcome.Looks, v.Outcome.Alpha, v.Outcome.MoreRows, v.Outcome.Reasons))]), parsed.GetValue(json));
-            return verdict switch { Verdict.Pass => 0, Verdict.Fail => 1, _ => 2 };
+            return ExitCode(verdict);
         });
         return command;
+    }
+
+    private static int ExitCode(Verdict verdict) => verdict switch { Verdict.Pass => 0, Verdict.Fail => 1, _ => 2 };
+
+    private static async Task<int> AskAsync(string server, object request, bool json, CancellationToken ct)
+    {
+        using var connection = ServerConnection.Open(server);
+        var answer = await connection.SendAsync(HttpMethod.Post, "/gate", request, ct);
+        if (json)
+            Console.WriteLine(ServerCommands.Pretty(answer));
+        else
+            foreach (var one in answer.EnumerateArray())
+            {
+                AnsiConsole.MarkupLineInterpolated($"[bold]{one.Text("variant")}[/] {one.Text("words")}");
+                foreach (var reason in one.GetProperty("reasons").EnumerateArray())
+                    AnsiConsole.MarkupLineInterpolated($"  {reason.Text("verdict")} {reason.Text("rule")} — {reason.Text("reason")}");
+            }
+        return ExitCode(Overall([.. answer.EnumerateArray().Select(v => Enum.Parse<Verdict>(v.Text("verdict")))]));
     }
 
     /// <summary>One variant that passes can go on; that all fail is certain only when none is open.</summary>

@@ -12,13 +12,13 @@ internal static class ImportCommand
 {
     public static Command Create()
     {
-        var file = new Argument<string>("file") { Description = "JSONL file, UTF-8, one row in each line, or Parquet file." };
+        var file = new Argument<string>("file") { Description = "JSONL (one row in each line), CSV (with a header) or Parquet file; text is UTF-8." };
         var name = new Option<string>("--name") { Description = "Dataset name.", Required = true };
         var kind = new Option<DatasetKind>("--kind") { Description = "Corpus, Instruction, Preference, Unpaired, Image or Table.", Required = true };
         var quarantine = new Option<bool>("--quarantine") { Description = "Set bad rows aside instead of refusing the import." };
         var licence = new Option<string>("--licence") { Description = "Licence of the data.", DefaultValueFactory = _ => "unknown" };
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("import", "Imports a JSONL or Parquet file as a new dataset version.") { file, name, kind, quarantine, licence, data };
+        var command = new Command("import", "Imports a JSONL, CSV or Parquet file as a new dataset version.") { file, name, kind, quarantine, licence, data };
         command.SetAction(async (parsed, ct) =>
         {
             var path = parsed.GetValue(file)!;

@@ -23,8 +23,9 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     AuditCommand.Create(),
     WebhookCommands.Create(),
     VerifyCommand.Create(), AttestCommands.Attest(), AttestCommands.Keys(),
+    PromoteCommand.Create(), CompareCommand.Create(), WatchCommand.Create(), DoctorCommand.Create(), CompletionCommand.Create(),
 };
-foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()))
+foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()).Concat(LoginCommands.Create()).Concat(DeployCommands.Create()).Concat(ExportCommands.Create()))
     root.Add(command);
 try
 {

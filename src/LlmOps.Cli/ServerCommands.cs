@@ -1,9 +1,10 @@
 using System.CommandLine;
-using System.Net.Http.Headers;
+using System.Globalization;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using LlmOps.Lifecycle;
+using Spectre.Console;
 
 namespace LlmOps.Cli;
 
@@ -12,11 +13,13 @@ internal static class ServerCommands
 {
     internal static readonly Option<string> Server = new("--server")
     {
-        Description = "Address of the server; LLMOPS_URL when not given.", Recursive = true,
-        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("LLMOPS_URL") ?? "http://localhost:5080",
+        Description = "Address of the server; when not given, that of LLMOPS_URL, or of the last 'llmops login'.", Recursive = true,
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("LLMOPS_URL") is { Length: > 0 } given ? given : SignIns.Read().Current ?? "http://localhost:5080",
     };
 
     private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private static readonly JsonElement Nothing = JsonSerializer.SerializeToElement(new { });
 
     public static IEnumerable<Command> Create()
     {
@@ -38,18 +41,32 @@ internal static class ServerCommands
 
     private static Command List()
     {
-        var command = new Command("list", "Lists the pipelines with their newest run.") { Server };
-        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Get, "/pipelines", null, ct));
+        var json = AsJson();
+        var command = new Command("list", "Lists the pipelines with their newest run.") { Server, json };
+        command.SetAction((parsed, ct) => ListAsync(parsed, "/pipelines?take=1000", parsed.GetValue(json), "No pipelines yet. Define one in the browser, or with 'llmops api POST /pipelines'.", ct,
+            ("name", r => r.Text("name")), ("revision", r => r.Text("revision")), ("newest run", r => Newest(r).Text("number")), ("state", r => Newest(r).Text("state")), ("started", r => Newest(r).Time("created_at"))));
         return command;
     }
 
     private static Command Start()
     {
         var name = new Argument<string>("name") { Description = "Pipeline name." };
-        var command = new Command("start", "Starts a run.") { name, Server };
-        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Post, $"/pipelines/{Uri.EscapeDataString(parsed.GetValue(name)!)}/runs", null, ct));
+        var watch = new Option<bool>("--watch") { Description = "Follow the run to its end, as 'llmops watch' does." };
+        var json = AsJson();
+        var command = new Command("start", "Starts a run.") { name, watch, Server, json };
+        command.SetAction(async (parsed, ct) =>
+        {
+            using var connection = ServerConnection.Open(parsed);
+            var run = await connection.SendAsync(HttpMethod.Post, $"/pipelines/{Uri.EscapeDataString(parsed.GetValue(name)!)}/runs", null, ct);
+            if (parsed.GetValue(watch))
+                return await WatchCommand.FollowAsync(connection, run.GetProperty("id").GetGuid(), parsed.GetValue(json), ct);
+            Console.WriteLine(parsed.GetValue(json) ? Pretty(run) : $"{run.Text("pipeline")} #{run.Text("number")} is {run.Text("state")}: {connection.Server}/pipeline-runs/{run.Text("id")}");
+            return 0;
+        });
         return command;
     }
+
+    private static JsonElement Newest(JsonElement pipeline) => pipeline.TryGetProperty("latest", out var run) && run.ValueKind == JsonValueKind.Object ? run : Nothing;
 
     private static Command Runs() => new("runs", "Training runs on a server.")
     {
@@ -106,8 +123,11 @@ internal static class ServerCommands
 
     private static Command ListSchedules()
     {
-        var command = new Command("list", "Lists the schedules with what they start.") { Server };
-        command.SetAction((parsed, ct) => SendAsync(parsed, HttpMethod.Get, "/schedules", null, ct));
+        var json = AsJson();
+        var command = new Command("list", "Lists the schedules with what they start.") { Server, json };
+        command.SetAction((parsed, ct) => ListAsync(parsed, "/schedules", parsed.GetValue(json), "No schedules yet. Make one with 'llmops schedules create'.", ct,
+            ("id", r => r.Text("id")), ("name", r => r.Text("name")), ("starts", r => r.Text("pipeline") is { Length: > 0 } pipeline ? pipeline : r.Text("kind")), ("cron", r => $"{r.Text("cron")} {r.Text("time_zone")}"),
+            ("enabled", r => r.Text("enabled")), ("last", r => r.Time("last_fired_at"))));
         return command;
     }
 
@@ -143,25 +163,47 @@ internal static class ServerCommands
 
     internal static async Task<int> SendAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct)
     {
-        var server = parsed.GetValue(Server)!;
-        var token = Environment.GetEnvironmentVariable("LLMOPS_TOKEN")
-            ?? throw LlmOpsException.Invalid("LLMOPS_TOKEN is not set. Make an API token under Settings and export it.");
-        if (!Uri.TryCreate(server.TrimEnd('/') + "/api/v1/" + path.TrimStart('/'), UriKind.Absolute, out var address))
-            throw LlmOpsException.Invalid($"'{server}' is no address. Set --server or LLMOPS_URL, for example http://localhost:5080.");
-        using var client = new HttpClient();
-        using var request = new HttpRequestMessage(method, address) { Content = content, Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
-        try
-        {
-            using var answer = await client.SendAsync(request, ct);
-            var text = await answer.Content.ReadAsStringAsync(ct);
-            (answer.IsSuccessStatusCode ? Console.Out : Console.Error).WriteLine(Pretty(text));
-            return answer.IsSuccessStatusCode ? 0 : 1;
-        }
-        catch (HttpRequestException e)
-        {
-            throw new LlmOpsException(ErrorCode.TemporarilyUnavailable, $"{server} does not answer: {e.Message}. Is the server running there?", e);
-        }
+        using var connection = ServerConnection.Open(parsed);
+        using var answer = await connection.AnswerAsync(method, path, content, ct);
+        var text = await answer.Content.ReadAsStringAsync(ct);
+        (answer.IsSuccessStatusCode ? Console.Out : Console.Error).WriteLine(Pretty(text));
+        return answer.IsSuccessStatusCode ? 0 : 1;
     }
+
+    /// <summary>Rows of a list as a table, or the answer as it came.</summary>
+    internal static async Task<int> ListAsync(ParseResult parsed, string path, bool json, string none, CancellationToken ct, params (string Name, Func<JsonElement, string> Cell)[] columns)
+    {
+        using var connection = ServerConnection.Open(parsed);
+        var answer = await connection.GetAsync(path, ct);
+        var rows = answer.ValueKind == JsonValueKind.Array ? answer : answer.GetProperty("rows");
+        if (json)
+            Console.WriteLine(Pretty(answer));
+        else if (rows.GetArrayLength() == 0)
+            Console.WriteLine(none);
+        else
+            Table(rows.EnumerateArray(), columns);
+        return 0;
+    }
+
+    internal static void Table(IEnumerable<JsonElement> rows, params (string Name, Func<JsonElement, string> Cell)[] columns)
+    {
+        var table = new Table().Border(TableBorder.Minimal);
+        foreach (var (name, _) in columns)
+            table.AddColumn(name);
+        foreach (var row in rows)
+            table.AddRow([.. columns.Select(c => Markup.Escape(c.Cell(row)))]);
+        AnsiConsole.Write(table);
+    }
+
+    internal static Option<bool> AsJson() => new("--json") { Description = "Print the whole answer as JSON." };
+
+    /// <summary>A value as text; nothing where it is absent, as it is when it is null.</summary>
+    internal static string Text(this JsonElement row, string name) => row.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value.ToString() : "";
+
+    internal static string Time(this JsonElement row, string name) => row.TryGetProperty(name, out var value) && value.TryGetInt64(out var milliseconds)
+        ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture) : "";
+
+    internal static string Pretty(JsonElement answer) => JsonSerializer.Serialize(answer, Readable);
 
     private static StringContent? Content(string? body)
     {
@@ -177,7 +219,7 @@ internal static class ServerCommands
         try
         {
             using var document = JsonDocument.Parse(text);
-            return JsonSerializer.Serialize(document.RootElement, Readable);
+            return Pretty(document.RootElement);
         }
         catch (JsonException)
         {

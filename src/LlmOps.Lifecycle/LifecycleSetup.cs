@@ -52,6 +52,7 @@ public static class LifecycleSetup
         services.AddSingleton<ImportDataset>();
         services.AddSingleton<ImportModel>();
         services.AddSingleton<ReadRows>();
+        services.AddSingleton<ExportDataset>();
         services.AddSingleton<Annotate>();
         services.AddSingleton<ScoredRows>();
         services.AddSingleton<CompareRuns>();

@@ -19,9 +19,10 @@ public sealed class ProductProcess : IAsyncDisposable
     public bool HasExited => process.HasExited;
     public string Output { get { lock (gate) return output.ToString(); } }
 
-    public static ProductProcess Start(string dll, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? settings = null)
+    /// <param name="input">What it reads from its standard input, when it reads any.</param>
+    public static ProductProcess Start(string dll, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? settings = null, string? input = null)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath() };
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = input is not null, WorkingDirectory = Path.GetTempPath() };
         start.ArgumentList.Add(dll);
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
@@ -31,6 +32,11 @@ public sealed class ProductProcess : IAsyncDisposable
         var running = new ProductProcess(Process.Start(start)!);
         running.process.OutputDataReceived += (_, line) => running.Add(line.Data);
         running.process.ErrorDataReceived += (_, line) => running.Add(line.Data);
+        if (input is not null)
+        {
+            running.process.StandardInput.Write(input);
+            running.process.StandardInput.Close();
+        }
         running.process.BeginOutputReadLine();
         running.process.BeginErrorReadLine();
         return running;

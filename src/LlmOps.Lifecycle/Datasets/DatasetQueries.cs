@@ -31,8 +31,7 @@ public sealed class ReadRows(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore arti
         await using var db = await dbs.CreateDbContextAsync(ct);
         var digest = await db.DatasetVersions.Where(v => v.Id == datasetVersionId).Select(v => v.ArtifactDigest).SingleOrDefaultAsync(ct)
             ?? throw LlmOpsException.NotFound("Dataset version", datasetVersionId);
-        var file = split switch { "train" => ImportDataset.TrainFile, "held-out" => ImportDataset.HeldOutFile, "quarantine" => ImportDataset.QuarantineFile, _ => throw LlmOpsException.Invalid("A split is train, held-out or quarantine.") };
-        var path = Path.Combine(await artifacts.FolderAsync(digest, ct), file);
+        var path = Path.Combine(await artifacts.FolderAsync(digest, ct), FileOf(split));
         if (!File.Exists(path))
             return new([], 0);
         var lines = await offsets.GetOrAdd(path, p => new(() => OffsetsAsync(p))).Value;
@@ -46,6 +45,12 @@ public sealed class ReadRows(IDbContextFactory<LlmOpsDb> dbs, ArtifactStore arti
             rows.Add(line);
         return new(rows, lines.Length);
     }
+
+    internal static string FileOf(string split) => split switch
+    {
+        "train" => ImportDataset.TrainFile, "held-out" => ImportDataset.HeldOutFile, "quarantine" => ImportDataset.QuarantineFile,
+        _ => throw LlmOpsException.Invalid("A split is train, held-out or quarantine."),
+    };
 
     private static async Task<long[]> OffsetsAsync(string path)
     {

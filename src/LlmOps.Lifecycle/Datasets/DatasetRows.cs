@@ -39,11 +39,11 @@ public static class DatasetRows
     public static IReadOnlyList<string> TextColumns(DatasetKind kind) => kind == DatasetKind.Unpaired ? ["prompt", "completion"] : Columns(kind);
 
     /// <summary>
-    /// Reads JSONL or Parquet row by row; blank lines are passed over. Asynchronously: uploads from a browser cannot be read in any other way.
+    /// Reads JSONL, Parquet or CSV row by row; blank lines are passed over. Asynchronously: uploads from a browser cannot be read in any other way.
     /// </summary>
     public static async IAsyncEnumerable<ReadRow> StreamAsync(Stream file, DatasetKind kind, [EnumeratorCancellation] CancellationToken ct = default)
     {
-        await using var source = await RowStream.OpenAsync(file, ct);
+        await using var source = await RowStream.OpenAsync(file, kind, ct);
         var line = 0;
         await foreach (var bytes in LinesAsync(source.Rows, ct))
         {

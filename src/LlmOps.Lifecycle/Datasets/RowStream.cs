@@ -3,9 +3,13 @@ using LlmOps.Engines.Text.Formats;
 
 namespace LlmOps.Lifecycle.Datasets;
 
-/// <summary>The rows of an imported file as JSON lines, whichever of the two formats it has. Disposing it leaves the file open.</summary>
+/// <summary>The rows of an imported file as JSON lines, whichever of the formats it has: JSONL, Parquet or CSV. Disposing it leaves the file open.</summary>
 internal sealed class RowStream : IAsyncDisposable
 {
+    /// <summary>Columns of other tools' rows that a header may have in place of a kind's own.</summary>
+    private static readonly string[] CsvColumns = ["messages", "conversations", "instruction", "output"];
+    /// <summary>Columns whose CSV fields are JSON. A text such as "12" stays a text.</summary>
+    private static readonly string[] JsonColumns = ["label", "pixels", "features", "target", "messages", "conversations", "given"];
     private readonly Stream? temporary;
 
     private RowStream(Stream rows, Stream? temporary) => (Rows, this.temporary) = (rows, temporary);
@@ -13,8 +17,9 @@ internal sealed class RowStream : IAsyncDisposable
     /// <summary>JSON lines.</summary>
     public Stream Rows { get; }
 
-    /// <exception cref="LlmOpsException">It is a Parquet file that cannot be read.</exception>
-    public static async Task<RowStream> OpenAsync(Stream file, CancellationToken ct)
+    /// <param name="kind">Its columns are what a CSV file's header is known by.</param>
+    /// <exception cref="LlmOpsException">It is a Parquet or CSV file that cannot be read.</exception>
+    public static async Task<RowStream> OpenAsync(Stream file, DatasetKind kind, CancellationToken ct)
     {
         var spooled = file.CanSeek ? null : Temporary();
         try
@@ -25,15 +30,16 @@ internal sealed class RowStream : IAsyncDisposable
                 spooled.Position = 0;
             }
             var rows = spooled ?? file;
-            var (start, beginning) = (rows.Position, new byte[4]);
+            var (start, beginning) = (rows.Position, new byte[1 << 12]);
             var read = await rows.ReadAtLeastAsync(beginning, beginning.Length, throwOnEndOfStream: false, ct);
             rows.Position = start;
-            if (!ParquetRows.IsParquet(beginning.AsSpan(0, read)))
+            var isParquet = ParquetRows.IsParquet(beginning.AsSpan(0, read));
+            if (!isParquet && !CsvRows.HasHeader(beginning.AsSpan(0, read), [.. DatasetRows.Columns(kind), .. CsvColumns]))
                 return new(rows, spooled);
             var lines = Temporary();
             try
             {
-                await ParquetRows.WriteJsonlAsync(rows, lines, ct);
+                await (isParquet ? ParquetRows.WriteJsonlAsync(rows, lines, ct) : CsvRows.WriteJsonlAsync(rows, lines, JsonColumns, ct));
             }
             catch (InvalidDatasetException e)
             {
@@ -55,6 +61,6 @@ internal sealed class RowStream : IAsyncDisposable
 
     public ValueTask DisposeAsync() => temporary?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private static FileStream Temporary() =>
+    internal static FileStream Temporary() =>
         new(Path.Combine(Path.GetTempPath(), "llmops-rows-" + Guid.NewGuid().ToString("N")), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
 }

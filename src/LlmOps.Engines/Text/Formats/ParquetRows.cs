@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Parquet;
+using Parquet.Schema;
 using Parquet.Serialization;
 
 namespace LlmOps.Engines.Text.Formats;
@@ -8,6 +9,7 @@ namespace LlmOps.Engines.Text.Formats;
 /// <summary>Rows of a Parquet file as JSON lines. Lists and structures become lists and objects, so that a conversation arrives as one.</summary>
 public static class ParquetRows
 {
+    private const int RowsInGroup = 10_000;
     private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Whether a file begins as Parquet files do.</summary>
@@ -47,4 +49,60 @@ public static class ParquetRows
         }
         return rows;
     }
+
+    /// <summary>Writes JSON lines as Parquet, in groups of 10,000 rows: the columns of the first row, which hold text, numbers (as doubles), truth values or lists of numbers.</summary>
+    /// <param name="jsonl">UTF-8, one object on each line.</param>
+    /// <param name="parquet">Receives the file; must be seekable.</param>
+    /// <param name="ct">Looked at between rows.</param>
+    /// <returns>Number of rows.</returns>
+    /// <exception cref="InvalidDatasetException">There is no row, a column holds something else, or a row has a column that the first one lacks.</exception>
+    public static async Task<long> FromJsonlAsync(Stream jsonl, Stream parquet, CancellationToken ct)
+    {
+        using var lines = new StreamReader(jsonl, leaveOpen: true);
+        ParquetSchema? schema = null;
+        var (group, rows, written) = (new List<IDictionary<string, object?>>(), 0, false);
+        while (await lines.ReadLineAsync(ct) is { } line)
+        {
+            using var document = JsonDocument.Parse(line);
+            schema ??= new ParquetSchema([.. document.RootElement.EnumerateObject().Select(p => Column(p.Name, p.Value))]);
+            rows++;
+            var row = new Dictionary<string, object?>(StringComparer.Ordinal);
+            foreach (var property in document.RootElement.EnumerateObject())
+            {
+                var field = schema.Fields.FirstOrDefault(f => f.Name == property.Name) ?? throw new InvalidDatasetException($"row {rows} has the column '{property.Name}', which the first row lacks.", rows);
+                row[property.Name] = Value(field, property.Value, rows);
+            }
+            group.Add(row);
+            if (group.Count == RowsInGroup)
+                await FlushAsync();
+        }
+        if (group.Count > 0)
+            await FlushAsync();
+        return rows > 0 ? rows : throw new InvalidDatasetException("there is no row to write.", 1);
+
+        async Task FlushAsync()
+        {
+            await ParquetSerializer.SerializeUntypedAsync(group, schema!, parquet, new ParquetOptions { Append = written }, cancellationToken: ct);
+            (written, group) = (true, []);
+        }
+    }
+
+    private static Field Column(string name, JsonElement first) => first.ValueKind switch
+    {
+        JsonValueKind.String => new DataField<string>(name),
+        JsonValueKind.Number => new DataField<double?>(name),
+        JsonValueKind.True or JsonValueKind.False => new DataField<bool?>(name),
+        JsonValueKind.Array when first.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number) => new ListField(name, new DataField<double?>("element")),
+        _ => throw new InvalidDatasetException($"the column '{name}' holds objects. Write the rows as JSONL.", 1),
+    };
+
+    private static object? Value(Field field, JsonElement value, int row) => (field, value.ValueKind) switch
+    {
+        (_, JsonValueKind.Null) => null,
+        (DataField<string>, JsonValueKind.String) => value.GetString(),
+        (DataField<double?>, JsonValueKind.Number) => value.GetDouble(),
+        (DataField<bool?>, JsonValueKind.True or JsonValueKind.False) => value.GetBoolean(),
+        (ListField, JsonValueKind.Array) => value.EnumerateArray().Select(v => (double?)v.GetDouble()).ToList(),
+        _ => throw new InvalidDatasetException($"row {row}'s '{field.Name}' is of another type than the first row's. Write the rows as JSONL.", row),
+    };
 }

@@ -21,7 +21,7 @@ public static class DatasetsApi
             await read.VersionsAsync(await read.GetIdAsync(name, ct), ct)).WithSummary("Versions, newest first.");
         datasets.MapPost("/{name}/versions", ImportAsync).RequirePermission(Permission.WriteDatasets)
             .WithMetadata(new RequestSizeLimitAttribute(ImportDataset.LargestUpload + UploadedFile.MultipartOverhead))
-            .WithSummary("Imports JSONL rows: the raw body, or the first file of a multipart form. The same rows again give the version that is there.");
+            .WithSummary("Imports rows as JSONL, Parquet or CSV: the raw body, or the first file of a multipart form. The same rows again give the version that is there.");
         MapVersion(datasets.MapGroup("/{name}/versions/{number:int}"));
     }
 
@@ -34,6 +34,13 @@ public static class DatasetsApi
             var page = await rows.PageAsync((await read.GetAsync(name, number, ct)).Id, split ?? "train", skip ?? 0, take ?? 50, ct);
             return new Rows([.. page.Rows.Select(r => JsonSerializer.Deserialize<JsonElement>(r))], page.Total);
         }).WithSummary("Rows of a split: train, held-out or quarantine.");
+        version.MapGet("/export", async (string name, int number, string? split, string? format, ExportDataset export, CancellationToken ct) =>
+        {
+            var asked = Parsed.Word<RowFileFormat>(format ?? "jsonl", "format");
+            var extension = asked.ToString().ToLowerInvariant();
+            return Results.File(await export.ExportAsync(name, number, split ?? "train", asked, ct), asked switch { RowFileFormat.Csv => "text/csv; charset=utf-8", RowFileFormat.Jsonl => "application/jsonl; charset=utf-8", _ => "application/vnd.apache.parquet" },
+                $"{name}-{number}-{split ?? "train"}.{extension}", enableRangeProcessing: true);
+        }).WithSummary("A split as a file; format: jsonl, csv or parquet. Rows with objects in them are JSONL only.");
         version.MapGet("/annotations/progress", async (string name, int number, string? split, ReadDatasets read, ReadAnnotations annotations, ClaimsPrincipal user, CancellationToken ct) =>
         {
             var detail = await read.GetAsync(name, number, ct);
