@@ -125,3 +125,22 @@ function tick() {
   }
 }
 setInterval(tick, 15_000); setTimeout(tick, 500);
+
+// Tabs that do not fit scroll sideways: the open one is kept in sight. What a choice opens further down (data-reveal) comes into sight too,
+// so far that what it was chosen in stays visible above it.
+function keepTabInSight(tab) {
+  const strip = tab.parentElement, end = tab.offsetLeft + tab.offsetWidth - strip.offsetLeft;
+  if (end > strip.scrollLeft + strip.clientWidth || tab.offsetLeft - strip.offsetLeft < strip.scrollLeft) strip.scrollLeft = Math.max(0, end - strip.clientWidth + 24);
+}
+const openTabs = "[role=tab][aria-selected=true]";
+new MutationObserver(changes => {
+  for (const change of changes) {
+    if (change.type === "attributes" && change.target.matches(openTabs)) keepTabInSight(change.target);
+    for (const added of change.addedNodes) {
+      if (added.nodeType !== 1) continue;
+      if (added.matches(openTabs)) keepTabInSight(added); else added.querySelectorAll(openTabs).forEach(keepTabInSight);
+      if (added.matches("[data-reveal]")) added.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    }
+  }
+}).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-selected"] });
+document.querySelectorAll(openTabs).forEach(keepTabInSight);

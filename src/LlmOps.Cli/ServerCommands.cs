@@ -182,6 +182,8 @@ internal static class ServerCommands
             Console.WriteLine(none);
         else
             Table(rows.EnumerateArray(), columns);
+        if (!json && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("total", out var total) && total.GetInt32() > rows.GetArrayLength())
+            Console.WriteLine($"{rows.GetArrayLength()} of {total.GetInt32()}. The rest: llmops api GET '{path.Split('?')[0]}?skip={rows.GetArrayLength()}'");
         return 0;
     }
 

@@ -47,10 +47,6 @@ public static class ApiSetup
         });
         // What cannot be bound is told in the product's own form, in every environment.
         services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
-        services.AddOpenApi("v1", o => o.AddDocumentTransformer((document, _, _) =>
-        {
-            document.Info = new() { Title = "LlmOps", Version = "v1", Description = "Lists take q, sort, desc, skip and take, and answer {rows, total}. Times are Unix milliseconds. Errors are {error_code, message, request_id}." };
-            return Task.CompletedTask;
-        }));
+        services.AddApiDocument();
     }
 }

@@ -26,6 +26,7 @@ public sealed partial class ArchitectureTests
         ["LlmOps.Lifecycle"] = new(["LlmOps.Engines"], [.. AspNet, "Hangfire*", .. Torch, .. Native], [IdentityTables]),
         ["LlmOps.Worker"] = new(["LlmOps.Lifecycle", "LlmOps.Engines", "LlmOps.Training", "LlmOps.Migrations.Sqlite", "LlmOps.Migrations.Postgres"], [.. AspNet, "Hangfire*"]),
         ["LlmOps.Web"] = new(["LlmOps.Lifecycle", "LlmOps.Engines", "LlmOps.Worker"], ["TorchSharp*"]),
+        ["LlmOps.Client"] = new([], [.. AspNet, "TorchSharp*", "Hangfire*"]),
         ["LlmOps.Cli"] = new(["LlmOps.Lifecycle", "LlmOps.Engines", "LlmOps.Training", "LlmOps.Worker"], [.. AspNet, "Hangfire*"]),
     };
 

@@ -29,7 +29,7 @@ public static class SchedulesApi
         schedules.MapPost("/{id:guid}/firings", (Guid id, FireSchedules fire, ClaimsPrincipal user, CancellationToken ct) => fire.RunNowAsync(id, user.ToActor(), ct))
             .RequirePermission(Permission.RunPipelines).WithSummary("Starts it now; the next due time stays as it is.");
         schedules.MapGet("/{id:guid}/firings", (Guid id, int? take, ReadSchedules read, CancellationToken ct) => read.FiringsAsync(id, take: Math.Clamp(take ?? 100, 1, 1000), ct: ct)).WithSummary("What became of its due times, newest first.");
-        schedules.MapGet("/firings", (long? from, long? to, ReadSchedules read, CancellationToken ct) => read.FiringsAsync(null, Time(from), Time(to), ct: ct)).WithSummary("Firings of all schedules that were due between two times, in Unix milliseconds.");
+        schedules.MapGet("/firings", (long? from, long? to, ReadSchedules read, CancellationToken ct) => read.FiringsAsync(null, Time(from), Time(to), ct: ct)).WithName("GetSchedulesAllFirings").WithSummary("Firings of all schedules that were due between two times, in Unix milliseconds.");
         schedules.MapGet("/next", (string cron, string timeZone, int? count, TimeProvider time) => ScheduleTimes.Upcoming(cron, timeZone, time.GetUtcNow(), Math.Clamp(count ?? 5, 1, 100))).WithSummary("The next times of a cron expression.");
         MapAlerts(v1.MapGroup("/alert-rules").WithTags("Alerts"));
         MapIncidents(v1.MapGroup("/incidents").WithTags("Incidents"));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Tracing;
 using Microsoft.AspNetCore.Components;
@@ -35,23 +36,27 @@ public sealed partial class TraceCharts
         curves = await Curves.ReadAsync(Filter);
     }
 
-    private static object[] Point(TraceBucket bucket, double value) => [bucket.StartedAt.ToUnixTimeMilliseconds(), Math.Round(value, 6)];
+    /// <summary>A category for each bucket: on an axis of time, bars of few buckets are as wide as the chart and labels run into each other.</summary>
+    private object Times => new { type = "category", data = curves!.Buckets.Select(b => Word(b.StartedAt)).ToArray(), axisLabel = new { hideOverlap = true } };
+
+    /// <summary>The time of day, with the date where the traces are of more than one day.</summary>
+    private string Word(DateTimeOffset at) => at.ToString(curves!.Buckets[^1].StartedAt - curves.Buckets[0].StartedAt > TimeSpan.FromDays(1) ? "d MMM HH:mm" : "HH:mm", CultureInfo.InvariantCulture);
 
     private object Duration => new
     {
         grid = new { left = 72, right = 24, top = 40, bottom = 32 }, tooltip = new { trigger = "axis" }, legend = new { top = 0 },
-        xAxis = new { type = "time" }, yAxis = new { type = "value", name = "ms" },
+        xAxis = Times, yAxis = new { type = "value", name = "ms" },
         series = new[] { Line("median", b => b.MedianMs), Line("95 %", b => b.P95Ms) },
     };
 
     private object Tokens => new
     {
         grid = new { left = 72, right = 72, top = 40, bottom = 32 }, tooltip = new { trigger = "axis" }, legend = new { top = 0 },
-        xAxis = new { type = "time" }, yAxis = new object[] { new { type = "value", name = "tokens" }, new { type = "value", name = HasCost ? "US $" : "", show = HasCost } },
+        xAxis = Times, yAxis = new object[] { new { type = "value", name = "tokens" }, new { type = "value", name = HasCost ? "US $" : "", show = HasCost } },
         series = new List<object> { Bars("in", b => b.InputTokens), Bars("out", b => b.OutputTokens) }.Concat(HasCost ? [Line("cost", b => b.CostUsd, 1)] : []).ToArray(),
     };
 
-    private object Line(string name, Func<TraceBucket, double> value, int axis = 0) => new { type = "line", name, yAxisIndex = axis, symbolSize = 4, data = curves!.Buckets.Select(b => Point(b, value(b))).ToArray() };
+    private object Line(string name, Func<TraceBucket, double> value, int axis = 0) => new { type = "line", name, yAxisIndex = axis, symbolSize = 4, data = curves!.Buckets.Select(b => Math.Round(value(b), 6)).ToArray() };
 
-    private object Bars(string name, Func<TraceBucket, double> value) => new { type = "bar", name, stack = "tokens", data = curves!.Buckets.Select(b => Point(b, value(b))).ToArray() };
+    private object Bars(string name, Func<TraceBucket, double> value) => new { type = "bar", name, stack = "tokens", barMaxWidth = 32, data = curves!.Buckets.Select(b => Math.Round(value(b), 6)).ToArray() };
 }
