@@ -20,6 +20,9 @@ public sealed partial class WebProduct : WebApplicationFactory<Program>, IAsyncL
 
     public static readonly Actor Admin = Actor.WithRoles(Guid.CreateVersion7(), "test-setup", [Roles.Admin]);
 
+    /// <summary>Seconds that a slow client gets; null for the usual ones.</summary>
+    public int? Patience { get; init; }
+
     public string Folder { get; } = Directory.CreateTempSubdirectory("llmops-web-test-").FullName;
 
     /// <summary>Started here, once: the factory itself starts a server for each test that comes first at the same moment.</summary>
@@ -34,6 +37,8 @@ public sealed partial class WebProduct : WebApplicationFactory<Program>, IAsyncL
         builder.UseEnvironment("Production");
         builder.UseSetting("Data:Folder", Folder);
         builder.UseSetting("Worker:Embedded", "false");
+        if (Patience is { } seconds)
+            builder.UseSetting("Web:PatienceSeconds", $"{seconds}");
         // Receivers of the tests listen on this machine.
         builder.UseSetting("Webhooks:AllowedHosts", "localhost");
         builder.UseSetting("Logging:LogLevel:Default", "Warning");

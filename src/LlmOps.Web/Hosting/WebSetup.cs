@@ -12,6 +12,7 @@ using LlmOps.Web.Security;
 using LlmOps.Web.Serving;
 using LlmOps.Worker;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Scalar.AspNetCore;
 
@@ -30,6 +31,7 @@ public static class WebSetup
         if (addresses.All(key => string.IsNullOrEmpty(configuration[key])) && !configuration.GetSection("Kestrel:Endpoints").Exists())
             builder.WebHost.UseUrls(DefaultAddress);
 
+        builder.WebHost.ConfigureKestrel(kestrel => Patience(kestrel.Limits, TimeSpan.FromSeconds(configuration.GetValue("Web:PatienceSeconds", 15.0))));
         services.AddLifecycle(configuration);
         if (configuration.GetValue("Worker:Embedded", true))
             services.AddWorker(configuration);
@@ -47,6 +49,13 @@ public static class WebSetup
         services.AddHealthChecks().AddDbContextCheck<LlmOpsDb>("database");
         // A running stage saves its checkpoint and goes back to the queue before the process ends.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>A client that sends a byte now and then must not hold a connection: a head has to come in this time, a body at 240 bytes a second after it.</summary>
+    private static void Patience(KestrelServerLimits limits, TimeSpan longest)
+    {
+        limits.RequestHeadersTimeout = longest;
+        limits.MinRequestBodyDataRate = new(bytesPerSecond: 240, gracePeriod: longest);
     }
 
     /// <summary>Who can read these keys can make sessions: nobody but the account that runs the product.</summary>
