@@ -102,6 +102,12 @@ public static class LifecycleSetup
         services.AddSingleton<Monitoring.ServingMeter>();
         services.AddSingleton<Monitoring.ReadMetrics>();
         services.AddSingleton<GiveFeedback>();
+        services.AddSingleton<LogTrace>();
+        services.AddSingleton<KeepEvaluationDataset>();
+        services.AddSingleton<ReadEvaluationDatasets>();
+        services.AddSingleton<ReadLoggedTraces>();
+        services.AddSingleton<AssessTrace>();
+        services.AddSingleton<DeleteTraces>();
         services.AddSingleton<ManagePeople>();
         services.AddSingleton<ManageTokens>();
         services.AddSingleton(TokenLimits.OfServer(configuration));

@@ -6,6 +6,7 @@ public static class CanonicalSpan
     public static Span From(ReceivedSpan sent, IReadOnlyList<ModelPrice> prices)
     {
         var attributes = sent.Attributes;
+        MlflowAttributes.Settle(attributes);
         GenAiMessages.Gather(attributes, sent.Events);
         GenAiNames.Settle(attributes);
         var operation = Text(attributes, GenAiNames.Operation);

@@ -24,7 +24,7 @@ public sealed class DeleteOldTraces(IDbContextFactory<LlmOpsDb> dbs, TraceSettin
         }
         if (deleted == 0)
             return 0;
-        await db.Feedback.Where(f => !db.Spans.Any(s => s.TraceId == f.TraceId)).ExecuteDeleteAsync(ct);
+        await DeleteTraces.ForgetWithoutSpansAsync(db, ct);
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return deleted;
     }

@@ -38,6 +38,11 @@ public sealed record TraceDetail(string TraceId, IReadOnlyList<Span> Spans, IRea
     /// <summary>Null when no span has a price.</summary>
     public double? CostUsd => Spans.Any(s => s.CostUsd is not null) ? Spans.Sum(s => s.CostUsd ?? 0) : null;
     public bool TokensDisagree => Spans.Any(s => s.TokensDisagree);
+    /// <summary>What people, judges and programs said of it, beside thumbs; oldest first.</summary>
+    public IReadOnlyList<Assessment> Assessments { get; init; } = [];
+    public IReadOnlyList<TraceTag> Tags { get; init; } = [];
+    /// <summary>The runs that it was made for.</summary>
+    public IReadOnlyList<Guid> Runs { get; init; } = [];
 }
 
 public sealed class ReadTraces(IDbContextFactory<LlmOpsDb> dbs)
@@ -111,7 +116,20 @@ public sealed class ReadTraces(IDbContextFactory<LlmOpsDb> dbs)
         var spans = await db.Spans.AsNoTracking().Where(s => s.TraceId == traceId).OrderBy(s => s.StartedAt).ThenBy(s => s.SpanId).ToListAsync(ct);
         return spans.Count == 0
             ? throw LlmOpsException.NotFound("Trace", traceId)
-            : new(traceId, spans, await db.Feedback.AsNoTracking().Where(f => f.TraceId == traceId).OrderBy(f => f.At).ToListAsync(ct));
+            : new(traceId, spans, await db.Feedback.AsNoTracking().Where(f => f.TraceId == traceId).OrderBy(f => f.At).ToListAsync(ct))
+            {
+                Assessments = await db.Assessments.AsNoTracking().Where(a => a.TraceId == traceId).OrderBy(a => a.CreatedAt).ThenBy(a => a.Id).ToListAsync(ct),
+                Tags = await db.TraceTags.AsNoTracking().Where(t => t.TraceId == traceId && !t.IsMetadata).OrderBy(t => t.Key).ToListAsync(ct),
+                Runs = await RunsAsync(db, traceId, ct),
+            };
+    }
+
+    private static async Task<IReadOnlyList<Guid>> RunsAsync(LlmOpsDb db, string traceId, CancellationToken ct)
+    {
+        var began = await db.TraceTags.AsNoTracking().Where(t => t.TraceId == traceId && t.IsMetadata && t.Key == LogTrace.SourceRun).Select(t => t.Value).SingleOrDefaultAsync(ct);
+        var runs = await db.RunTraces.AsNoTracking().Where(l => l.TraceId == traceId).Select(l => l.RunId).ToListAsync(ct);
+        // A client may name any run; only one that is here has a page.
+        return Guid.TryParse(began, out var run) && !runs.Contains(run) && await db.Runs.AnyAsync(r => r.Id == run, ct) ? [run, .. runs] : runs;
     }
 
     public async Task<IReadOnlyList<string>> DeploymentsAsync(CancellationToken ct = default)

@@ -18,8 +18,12 @@ public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans wri
     private KnownPrices? known;
 
     /// <summary>Returns when everything that can be kept is in the database.</summary>
-    public async Task<ReceivedOutcome> ReceiveAsync(IReadOnlyList<ReceivedSpan> sent, CancellationToken ct = default)
+    public Task<ReceivedOutcome> ReceiveAsync(IReadOnlyList<ReceivedSpan> sent, CancellationToken ct = default) => ReceiveAsync(sent, all: false, ct);
+
+    /// <param name="all">Also what sampling would leave out: the client has sampled already.</param>
+    public async Task<ReceivedOutcome> ReceiveAsync(IReadOnlyList<ReceivedSpan> sent, bool all, CancellationToken ct = default)
     {
+        HashSet<string>? announced = null;
         var prices = await PricesAsync(ct);
         var kept = new List<Span>(sent.Count);
         List<string> reasons = [];
@@ -31,13 +35,32 @@ public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans wri
                 if (reasons.Count < ReasonsTold && !reasons.Contains(objection))
                     reasons.Add(objection);
             }
-            else if (settings.Keeps(span.TraceId))
+            else if (all || settings.Keeps(span.TraceId))
+            {
+                if (MlflowAttributes.AreThere(span.Attributes))
+                    (announced ??= []).Add(span.TraceId);
                 kept.Add(RedactSpan.Hide(CanonicalSpan.From(span, prices), settings));
+            }
         var added = kept.Count == 0 ? 0 : await write.WriteAsync(kept, ct);
+        if (announced is not null)
+            await ReplacePlaceholdersAsync([.. announced], ct);
         meter.Received(added, kept.Count - added, rejected, sent.Count - rejected - kept.Count);
         if (added > 0)
             await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return new(rejected, rejected == 0 ? null : string.Join("; ", reasons) + ".");
+    }
+
+    /// <summary>Clients of the MLflow API may have told of these traces before; now the spans say it themselves, but for what is true of the whole trace.</summary>
+    private async Task ReplacePlaceholdersAsync(string[] traceIds, CancellationToken ct)
+    {
+        await using var db = await dbs.CreateDbContextAsync(ct);
+        string[] placeholders = [.. traceIds.Select(PlaceholderSpan.IdOf)];
+        await db.Spans.Where(s => traceIds.Contains(s.TraceId) && placeholders.Contains(s.SpanId)).ExecuteDeleteAsync(ct);
+        foreach (var said in await db.TraceTags.AsNoTracking().Where(t => traceIds.Contains(t.TraceId) && t.IsMetadata && (t.Key == LogTrace.Session || t.Key == LogTrace.User)).ToListAsync(ct))
+            if (said.Key == LogTrace.Session)
+                await db.Spans.Where(s => s.TraceId == said.TraceId && s.SessionId == null).ExecuteUpdateAsync(u => u.SetProperty(s => s.SessionId, said.Value), ct);
+            else
+                await db.Spans.Where(s => s.TraceId == said.TraceId && s.ParentSpanId == null && s.UserName == null).ExecuteUpdateAsync(u => u.SetProperty(s => s.UserName, said.Value), ct);
     }
 
     // Read at most every few seconds: a stream of small batches must not become a stream of the same question.

@@ -22,7 +22,7 @@ public static class RedactSpan
             : span.With(input, output, error, user, attributes);
     }
 
-    private static string? Text(string? text, TraceSettings settings) =>
+    internal static string? Text(string? text, TraceSettings settings) =>
         text is null ? null : text.Length > 1 && text[0] is '[' or '{' ? Json(text, settings) : Mask(text, settings);
 
     /// <summary>Only the texts inside are looked at, so that what is JSON stays JSON.</summary>

@@ -330,6 +330,40 @@ internal static class UseCases
             await p.Get<IngestSpans>().IngestAsync([new Span { SpanId = "1", TraceId = "t", Name = "chat", Kind = "chat", StartedAt = p.Clock.GetUtcNow() }]);
             return a => p.Get<GiveFeedback>().GiveAsync("t", 1, null, a);
         }),
+        ["assess a trace"] = new("AssessTrace.CreateAsync", "assess trace", Alice, async p =>
+        {
+            await TraceAsync(p);
+            return a => p.Get<AssessTrace>().CreateAsync(AnAssessment, a);
+        }),
+        ["change an assessment"] = new("AssessTrace.ChangeAsync", "change-assessment trace", Alice, async p =>
+        {
+            await TraceAsync(p);
+            var made = await p.Get<AssessTrace>().CreateAsync(AnAssessment, p.Alice);
+            return a => p.Get<AssessTrace>().ChangeAsync(ATrace, made.Id, new(Rationale: "again"), a);
+        }),
+        ["delete an assessment"] = new("AssessTrace.DeleteAsync", "delete-assessment trace", Alice, async p =>
+        {
+            await TraceAsync(p);
+            var made = await p.Get<AssessTrace>().CreateAsync(AnAssessment, p.Alice);
+            return a => p.Get<AssessTrace>().DeleteAsync(ATrace, made.Id, a);
+        }),
+        ["delete traces"] = new("DeleteTraces.ByIdAsync", "delete-traces experiment", Alice, async p =>
+        {
+            await TraceAsync(p);
+            return a => p.Get<DeleteTraces>().ByIdAsync(TrackingKeys.DefaultExperimentId, [ATrace], a);
+        }),
+        ["delete old traces of an experiment"] = new("DeleteTraces.UntilAsync", "delete-traces experiment", Alice, async p =>
+        {
+            await TraceAsync(p);
+            return a => p.Get<DeleteTraces>().UntilAsync(TrackingKeys.DefaultExperimentId, p.Clock.GetUtcNow(), null, a);
+        }),
+        ["create an evaluation dataset"] = new("KeepEvaluationDataset.CreateAsync", "create evaluation-dataset", Alice, p => Act(a => QuestionsAsync(p, a))),
+        ["delete an evaluation dataset"] = new("KeepEvaluationDataset.DeleteAsync", "delete evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().DeleteAsync(id, a))),
+        ["tag an evaluation dataset"] = new("KeepEvaluationDataset.TagAsync", "tag evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().TagAsync(id, new Dictionary<string, string?> { ["k"] = "v" }, a))),
+        ["fill an evaluation dataset"] = new("KeepEvaluationDataset.UpsertAsync", "upsert-records evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().UpsertAsync(id, EvaluationRows.Parse("""[{"inputs":{"q":"?"}}]"""), null, a))),
+        ["delete records of an evaluation dataset"] = new("KeepEvaluationDataset.DeleteRecordsAsync", "delete-records evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().DeleteRecordsAsync(id, [], a))),
+        ["add experiments to an evaluation dataset"] = new("KeepEvaluationDataset.AddExperimentsAsync", "add-experiments evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().AddExperimentsAsync(id, [TrackingKeys.DefaultExperimentId], a))),
+        ["remove experiments from an evaluation dataset"] = new("KeepEvaluationDataset.RemoveExperimentsAsync", "remove-experiments evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().RemoveExperimentsAsync(id, [TrackingKeys.DefaultExperimentId], a))),
         ["set a price"] = new("SetPrices.SetAsync", "set model-price", Ada, p => Act(a => p.Get<SetPrices>().SetAsync(new("gpt*", 1, 2), a))),
         ["delete a price"] = new("SetPrices.DeleteAsync", "delete model-price", Ada, async p =>
         {
@@ -431,6 +465,20 @@ internal static class UseCases
     });
 
     private static Task<Func<Actor, Task>> Act(Func<Actor, Task> act) => Task.FromResult(act);
+
+    private const string ATrace = "0000000000000000000000000000000a";
+
+    private static NewAssessment AnAssessment => new(ATrace, null, "correct", Assessment.Feedback, new("true", "true", null), null, null, "HUMAN", "ada", null, new Dictionary<string, string>());
+
+    private static Task TraceAsync(TestProduct product) => product.Get<IngestSpans>().IngestAsync([new Span { SpanId = "000000000000000a", TraceId = ATrace, Name = "chat", Kind = "chat", StartedAt = product.Clock.GetUtcNow() }]);
+
+    private static Task<Guid> QuestionsAsync(TestProduct product, Actor actor) => product.Get<KeepEvaluationDataset>().CreateAsync(new("questions", [], null, null, null, null, new Dictionary<string, string>()), actor);
+
+    private static async Task<Func<Actor, Task>> WithQuestionsAsync(TestProduct product, Func<Guid, Actor, Task> act)
+    {
+        var id = await QuestionsAsync(product, product.Alice);
+        return a => act(id, a);
+    }
 
     private static async Task<PipelineDriver> FailedAsync(TestProduct product)
     {

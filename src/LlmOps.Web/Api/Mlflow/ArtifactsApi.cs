@@ -32,11 +32,23 @@ internal static class ArtifactsApi
         routes.Raw("GET", "/mlflow-artifacts/artifacts/{**path}", Permission.Read, async c =>
         {
             var path = ArtifactPath.ParseFile(PathOf(c));
+            if (TraceFileApi.Of(path) is var (trace, _))
+            {
+                await TraceFileApi.SendAsync(c, trace);
+                return;
+            }
             await ArtifactPaths.SendAsync(c.Http, await c.Get<LoggedFiles>().OpenAsync(path, c.Aborted), path.Path);
         });
         routes.Raw("PUT", "/mlflow-artifacts/artifacts/{**path}", Permission.RunPipelines, async c =>
         {
-            await PutAsync(c, ArtifactPath.ParseFile(PathOf(c)), null);
+            var path = ArtifactPath.ParseFile(PathOf(c));
+            if (TraceFileApi.Of(path) is var (trace, experiment))
+            {
+                await TraceFileApi.PutAsync(c, trace, experiment);
+                await EmptyAsync(c);
+                return;
+            }
+            await PutAsync(c, path, null);
         });
         routes.Raw("DELETE", "/mlflow-artifacts/artifacts/{**path}", Permission.RunPipelines, async c =>
         {

@@ -21,6 +21,10 @@ public static class MlflowApi
         routes.MapRegisteredModels();
         routes.MapModelVersions();
         routes.MapWebhooks();
+        routes.MapTraces();
+        routes.MapTracesV2();
+        routes.MapAssessments();
+        routes.MapEvaluationDatasets();
         routes.MapMissing();
         MapProbes(routes);
     }

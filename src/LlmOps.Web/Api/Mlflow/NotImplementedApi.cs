@@ -12,43 +12,13 @@ internal static class NotImplementedApi
 
     private static void Traces(MlflowRoutes routes)
     {
-        foreach (var since in new[] { "2.0", "3.0" })
-        {
-            routes.Missing("POST", "/mlflow/traces", "StartTrace", since);
-            routes.Missing("POST", "/mlflow/traces/delete-traces", "DeleteTraces", since);
-            routes.Missing("PATCH,DELETE", "/mlflow/traces/{trace_id}/tags", "Tags of traces", since);
-        }
-        routes.Missing("GET", "/mlflow/traces", "SearchTraces", "2.0");
-        routes.Missing("PATCH", "/mlflow/traces/{trace_id}", "EndTrace", "2.0");
-        routes.Missing("GET", "/mlflow/traces/{trace_id}/info", "GetTraceInfo", "2.0");
-        routes.Missing("POST", "/mlflow/traces/link-to-run", "LinkTracesToRun", "2.0");
-        routes.Missing("POST", "/mlflow/traces/link-prompts", "LinkPromptsToTrace", "2.0");
-        routes.Missing("GET", "/mlflow/traces/get", "GetTrace");
-        routes.Missing("GET", "/mlflow/traces/batchGet", "BatchGetTraces");
-        routes.Missing("GET", "/mlflow/traces/{trace_id}", "GetTrace");
-        routes.Missing("POST", "/mlflow/traces/batchGetInfos", "BatchGetTraceInfos", onlyReads: true);
-        routes.Missing("POST", "/mlflow/traces/search", "SearchTracesV3", onlyReads: true);
-        routes.Missing("POST", "/mlflow/traces/calculate-filter-correlation", "CalculateTraceFilterCorrelation", onlyReads: true);
         routes.Missing("POST", "/mlflow/traces/metrics", "QueryTraceMetrics", onlyReads: true);
-        routes.Missing("POST", "/mlflow/traces/{trace_id}/assessments", "CreateAssessment");
-        routes.Missing("GET,PATCH,DELETE", "/mlflow/traces/{trace_id}/assessments/{assessment_id}", "Assessments");
-        routes.Missing("GET", "/mlflow/get-trace-artifact", "GetTraceArtifact", "2.0");
-        routes.Missing("GET", "/mlflow/get-trace-artifact", "GetTraceArtifact");
         routes.Missing("GET", "/mlflow/unified-traces", "Unified traces, a part of Databricks,", "2.0");
         routes.Missing("GET", "/mlflow/get-online-trace-details", "Online trace details, a part of Databricks,", "2.0");
     }
 
     private static void Evaluation(MlflowRoutes routes)
     {
-        routes.Missing("POST", "/mlflow/datasets/create", "CreateDataset");
-        routes.Missing("POST,GET", "/mlflow/datasets/search", "SearchEvaluationDatasets", onlyReads: true);
-        routes.Missing("GET,DELETE", "/mlflow/datasets/{dataset_id}", "Evaluation datasets");
-        routes.Missing("PATCH", "/mlflow/datasets/{dataset_id}/tags", "SetDatasetTags");
-        routes.Missing("DELETE", "/mlflow/datasets/{dataset_id}/tags/{key}", "DeleteDatasetTag");
-        routes.Missing("POST,GET,DELETE", "/mlflow/datasets/{dataset_id}/records", "Records of evaluation datasets");
-        routes.Missing("GET", "/mlflow/datasets/{dataset_id}/experiment-ids", "GetDatasetExperimentIds");
-        routes.Missing("POST", "/mlflow/datasets/{dataset_id}/add-experiments", "AddDatasetToExperiments");
-        routes.Missing("POST", "/mlflow/datasets/{dataset_id}/remove-experiments", "RemoveDatasetFromExperiments");
         routes.Missing("POST", "/mlflow/scorers/register", "RegisterScorer");
         routes.Missing("GET", "/mlflow/scorers/list", "ListScorers");
         routes.Missing("GET", "/mlflow/scorers/versions", "ListScorerVersions");

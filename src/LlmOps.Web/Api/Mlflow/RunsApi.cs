@@ -48,7 +48,7 @@ internal static class RunsApi
         routes.Read<ById>("GET", "/mlflow/runs/get", async (r, c) => new Found(Wire.Of(await c.Get<ReadLoggedRuns>().GetAsync(Id(r.RunId, r.RunUuid), c.Aborted))));
         routes.Read<Search>("POST", "/mlflow/runs/search", async (r, c) =>
         {
-            var page = await c.Get<SearchRuns>().SearchAsync(new([.. (r.ExperimentIds ?? []).Select(Known).OfType<Guid>().Distinct()], r.Filter, Wire.View(r.RunViewType), r.MaxResults ?? 1000, r.OrderBy, r.PageToken), c.Aborted);
+            var page = await c.Get<SearchRuns>().SearchAsync(new(Experiments(r.ExperimentIds), r.Filter, Wire.View(r.RunViewType), r.MaxResults ?? 1000, r.OrderBy, r.PageToken), c.Aborted);
             return new FoundMany(Wire.OrNull(page.Items.Select(Wire.Of)), page.NextPageToken);
         });
         routes.Write<Tag>("POST", "/mlflow/runs/set-tag", Permission.RunPipelines, (r, c) =>
@@ -62,6 +62,8 @@ internal static class RunsApi
     }
 
     internal static Guid Id(string? id, string? uuid) => TrackingKeys.Run(string.IsNullOrEmpty(id) ? uuid : id);
+
+    internal static IReadOnlyList<Guid> Experiments(IReadOnlyList<string>? ids) => [.. (ids ?? []).Select(Known).OfType<Guid>().Distinct()];
 
     /// <summary>A search in an experiment that is not there finds nothing.</summary>
     private static Guid? Known(string id)

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Monitoring;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracking;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Api.Otlp;
@@ -26,6 +27,9 @@ public static class OtlpApi
     {
         var body = await OtlpBody.ReadAsync(http.Request, http.RequestAborted);
         var spans = body.IsJson ? body.Bytes.IsEmpty ? [] : JsonTraces.Read(body.Bytes) : ProtobufTraces.Read(body.Bytes.Span);
+        // MLflow's exporters say so to which experiment a trace belongs; without it that is the default one.
+        if (http.Request.Headers["x-mlflow-experiment-id"].LastOrDefault() is { Length: > 0 } experiment)
+            await http.RequestServices.GetRequiredService<LogTrace>().PlaceAsync(TrackingKeys.Experiment(experiment), spans.Select(s => s.TraceId), http.RequestAborted);
         var outcome = await receive.ReceiveAsync(spans, http.RequestAborted);
         await OtlpReply.WriteAsync(http, outcome.Rejected, outcome.Why, "rejectedSpans");
     }
