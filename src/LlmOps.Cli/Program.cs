@@ -22,6 +22,7 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
     ContaminationCommand.Create(),
     AuditCommand.Create(),
     WebhookCommands.Create(),
+    DriftCommand.Create(), TraceCommands.Create(),
     VerifyCommand.Create(), AttestCommands.Attest(), AttestCommands.Keys(),
     PromoteCommand.Create(), CompareCommand.Create(), WatchCommand.Create(), DoctorCommand.Create(), CompletionCommand.Create(),
 };

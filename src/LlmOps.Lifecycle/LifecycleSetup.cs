@@ -19,6 +19,7 @@ using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracing.Drift;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Lifecycle.Tracking.Journal;
 using LlmOps.Lifecycle.Tracking.Search;
@@ -93,12 +94,20 @@ public static class LifecycleSetup
         services.AddSingleton<ShadowTraffic>();
         services.AddSingleton<WatchCanaries>();
         services.AddSingleton<IngestSpans>();
+        services.AddSingleton<KeepEvaluationResults>();
         services.AddSingleton<ReceiveSpans>();
         services.AddSingleton<SetPrices>();
         services.AddSingleton<ReadPrices>();
         services.AddSingleton<DeleteOldTraces>();
         services.AddSingleton<AddTracesToDataset>();
         services.AddSingleton<ReadTraceCurves>();
+        // Whoever serves models replaces it; without one drift is measured without embeddings.
+        services.TryAddSingleton<EmbedAsked>((_, _, _) => Task.FromResult<EmbeddedTexts?>(null));
+        services.AddSingleton<MeasureDrift>();
+        services.AddSingleton<WatchDrift>();
+        services.AddSingleton<SetDriftWatch>();
+        services.AddSingleton<ReadDrift>();
+        services.AddSingleton<ReadSessions>();
         services.AddSingleton<Monitoring.ServingMeter>();
         services.AddSingleton<Monitoring.ReadMetrics>();
         services.AddSingleton<GiveFeedback>();

@@ -2164,6 +2164,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<Guid?>("BaselineRunId")
                         .HasColumnType("uuid");
 
+                    b.Property<Guid?>("DeploymentId")
+                        .HasColumnType("uuid");
+
                     b.Property<string>("DetailJson")
                         .IsRequired()
                         .HasColumnType("text");
@@ -2191,6 +2194,8 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .HasColumnType("text");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("DeploymentId");
 
                     b.HasIndex("ScheduleId");
 
@@ -2601,6 +2606,61 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.HasIndex("TraceId", "CreatedAt");
 
                     b.ToTable("assessments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftCheck", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<Guid>("DeploymentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("ReportJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Verdict")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DeploymentId", "At");
+
+                    b.ToTable("drift_checks", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftWatch", b =>
+                {
+                    b.Property<Guid>("DeploymentId")
+                        .HasColumnType("uuid");
+
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("ChangedBy")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<long?>("CheckedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<bool>("Enabled")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("PolicyJson")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("DeploymentId");
+
+                    b.ToTable("drift_watches", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Feedback", b =>
@@ -3794,6 +3854,24 @@ namespace LlmOps.Migrations.Postgres.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftCheck", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", null)
+                        .WithMany()
+                        .HasForeignKey("DeploymentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftWatch", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", null)
+                        .WithMany()
+                        .HasForeignKey("DeploymentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>

@@ -2151,6 +2151,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<Guid?>("BaselineRunId")
                         .HasColumnType("TEXT");
 
+                    b.Property<Guid?>("DeploymentId")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("DetailJson")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -2178,6 +2181,8 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .HasColumnType("TEXT");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("DeploymentId");
 
                     b.HasIndex("ScheduleId");
 
@@ -2588,6 +2593,61 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.HasIndex("TraceId", "CreatedAt");
 
                     b.ToTable("assessments", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftCheck", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("DeploymentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ReportJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Verdict")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DeploymentId", "At");
+
+                    b.ToTable("drift_checks", (string)null);
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftWatch", b =>
+                {
+                    b.Property<Guid>("DeploymentId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("ChangedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("CheckedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("Enabled")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("PolicyJson")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("DeploymentId");
+
+                    b.ToTable("drift_watches", (string)null);
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Feedback", b =>
@@ -3777,6 +3837,24 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                         .IsRequired();
 
                     b.Navigation("Sweep");
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftCheck", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", null)
+                        .WithMany()
+                        .HasForeignKey("DeploymentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("LlmOps.Lifecycle.Tracing.Drift.DriftWatch", b =>
+                {
+                    b.HasOne("LlmOps.Lifecycle.Deployments.Deployment", null)
+                        .WithMany()
+                        .HasForeignKey("DeploymentId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("LlmOps.Lifecycle.Tracing.RunTrace", b =>

@@ -11,6 +11,7 @@ using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracing.Drift;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Lifecycle.Webhooks;
 using Microsoft.AspNetCore.Identity;
@@ -93,6 +94,8 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
     public DbSet<LoggedTrace> LoggedTraces => Set<LoggedTrace>();
     public DbSet<TraceTag> TraceTags => Set<TraceTag>();
     public DbSet<RunTrace> RunTraces => Set<RunTrace>();
+    public DbSet<DriftWatch> DriftWatches => Set<DriftWatch>();
+    public DbSet<DriftCheck> DriftChecks => Set<DriftCheck>();
     public DbSet<Assessment> Assessments => Set<Assessment>();
     public DbSet<EvaluationDataset> EvaluationDatasets => Set<EvaluationDataset>();
     public DbSet<EvaluationDatasetTag> EvaluationDatasetTags => Set<EvaluationDatasetTag>();
@@ -148,6 +151,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
         ServingAndPeople(model);
         WebhookTables.Add(model);
         DeploymentTables.Add(model);
+        DriftTables.Add(model);
         LoggedTraceTables.Add(model);
         EvaluationDatasetTables.Add(model);
     }
@@ -315,7 +319,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.HasIndex(x => new { x.State, x.NotBefore });
             e.HasIndex(x => new { x.Channel, x.CreatedAt });
         });
-        model.Entity<Incident>(e => { e.ToTable("incidents"); e.HasIndex(x => new { x.ResolvedAt, x.OpenedAt }); e.HasIndex(x => x.ScheduleId); });
+        model.Entity<Incident>(e => { e.ToTable("incidents"); e.HasIndex(x => new { x.ResolvedAt, x.OpenedAt }); e.HasIndex(x => x.ScheduleId); e.HasIndex(x => x.DeploymentId); });
     }
 
     private static void EvaluationAndPromotion(ModelBuilder model)

@@ -25,7 +25,8 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
     }
 
     /// <summary>Adds a revision that takes all traffic. Only an approved variant can be served.</summary>
-    public static async Task<Revision> AddRevisionAsync(LlmOpsDb db, string name, DeploymentKind kind, string version, string variant, Guid? indexBuildId, Guid? jobId, Actor actor, DateTimeOffset now, CancellationToken ct)
+    /// <param name="announce">False when the caller moves traffic as well and tells of both at once.</param>
+    public static async Task<Revision> AddRevisionAsync(LlmOpsDb db, string name, DeploymentKind kind, string version, string variant, Guid? indexBuildId, Guid? jobId, Actor actor, DateTimeOffset now, CancellationToken ct, bool announce = true)
     {
         name = ModelName.Parse(name);
         var served = await db.ModelVersions.GetAsync(VersionKey.ParseRegistered(version), ct);
@@ -58,7 +59,8 @@ public sealed class Deploy(IDbContextFactory<LlmOpsDb> dbs, Hints hints, TimePro
         deployment.Revision++;
         deployment.Stopped = false;
         db.Record(actor, "deploy", "deployment", name, now, before, new { revision.Number, version, variant });
-        await db.AnnounceDeploymentAsync(deployment, deployment.Revisions.Append(revision).Distinct(), "deploy", actor.Name, now, ct);
+        if (announce)
+            await db.AnnounceDeploymentAsync(deployment, deployment.Revisions.Append(revision).Distinct(), "deploy", actor.Name, now, ct);
         return revision;
     }
 }

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Deployments;
@@ -23,11 +24,12 @@ public sealed class StartCanary(IDbContextFactory<LlmOpsDb> dbs, Hints hints, Ti
             var baseline = deployment.Revisions.Where(r => r.TrafficPercent > 0).OrderByDescending(r => r.TrafficPercent).ThenByDescending(r => r.Number).FirstOrDefault()
                 ?? throw new LlmOpsException(ErrorCode.ResourceConflict, $"{name} is stopped: there is nothing to compare a canary with. Deploy a revision first.");
             var now = time.GetUtcNow();
-            var revision = await Deploy.AddRevisionAsync(db, name, deployment.Kind, version, variant, indexBuildId, null, actor, now, ct);
+            var revision = await Deploy.AddRevisionAsync(db, name, deployment.Kind, version, variant, indexBuildId, null, actor, now, ct, announce: false);
             (revision.TrafficPercent, baseline.TrafficPercent) = (percent, 100 - percent);
             var canary = new Canary { DeploymentId = deployment.Id, Baseline = baseline.Number, Candidate = revision.Number, PolicyJson = Json.Write(policy), CreatedBy = actor.Name, CreatedAt = now };
             db.Canaries.Add(canary);
             db.Record(actor, "start-canary", "deployment", name, now, after: new { canary.Baseline, canary.Candidate, percent, policy });
+            await db.AnnounceDeploymentAsync(deployment, deployment.Revisions.Append(revision).Distinct(), "start-canary", actor.Name, now, ct);
             await db.SaveChangesAsync(ct);
             return canary;
         });

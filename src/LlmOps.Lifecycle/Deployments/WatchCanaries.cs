@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Messaging;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Deployments;
@@ -30,9 +31,9 @@ public sealed class WatchCanaries(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
         var report = CanaryRule.Judge(policy, await SampleAsync(db, deployment.Name, canary.Baseline, canary.CreatedAt, ct), candidate, look);
         (canary.Look, canary.ReportJson, canary.Reason) = (look, Json.Write(report), report.Words);
         if (report.Verdict == Verdict.Fail)
-            End(db, canary, CanaryState.RolledBack, canary.Baseline);
+            await EndAsync(db, canary, CanaryState.RolledBack, canary.Baseline, ct);
         else if (look == policy.Looks)
-            End(db, canary, report.Verdict == Verdict.Pass ? CanaryState.Passed : CanaryState.Undecided, report.Verdict == Verdict.Pass && policy.Promote ? canary.Candidate : null);
+            await EndAsync(db, canary, report.Verdict == Verdict.Pass ? CanaryState.Passed : CanaryState.Undecided, report.Verdict == Verdict.Pass && policy.Promote ? canary.Candidate : null, ct);
         try
         {
             await db.SaveChangesAsync(ct);
@@ -44,7 +45,7 @@ public sealed class WatchCanaries(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
         await hints.ChangedAsync(Areas.Deployment, deployment.Id);
     }
 
-    private void End(LlmOpsDb db, Canary canary, CanaryState state, int? winner)
+    private async Task EndAsync(LlmOpsDb db, Canary canary, CanaryState state, int? winner, CancellationToken ct)
     {
         var (deployment, now) = (canary.Deployment!, time.GetUtcNow());
         (canary.State, canary.EndedAt) = (state, now);
@@ -55,6 +56,7 @@ public sealed class WatchCanaries(IDbContextFactory<LlmOpsDb> dbs, Hints hints, 
             deployment.Revisions.Single(r => r.Number == number).TrafficPercent += loser.TrafficPercent;
             loser.TrafficPercent = 0;
             deployment.Revision++;
+            await db.AnnounceDeploymentAsync(deployment, deployment.Revisions, state == CanaryState.RolledBack ? "roll-back-canary" : "promote-canary", Actor.System.Name, now, ct);
         }
         db.Record(Actor.System, state == CanaryState.RolledBack ? "roll-back-canary" : "end-canary", "deployment", deployment.Name, now, before,
             new { state, canary.Reason, shares = deployment.Revisions.ToDictionary(r => r.Number, r => r.TrafficPercent) });

@@ -1,7 +1,9 @@
 using System.Reflection;
 using LlmOps.Lifecycle.Data;
+using LlmOps.Lifecycle.Evaluation.Judges;
 using LlmOps.Lifecycle.Jobs;
 using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Monitoring;
@@ -21,7 +23,7 @@ public sealed class ReadMetrics(IDbContextFactory<LlmOpsDb> dbs, ServingMeter me
         return
         [
             new("llmops_build_info", MetricType.Gauge, "Always 1; the label says which version runs.", [new(1, "", ("version", Version))]),
-            .. await JobsAsync(db, now, ct), .. await WorkersAsync(db, now, ct), .. await ApprovalsAsync(db, now, ct), await ScoresAsync(db, ct), .. meter.Read(),
+            .. await JobsAsync(db, now, ct), .. await WorkersAsync(db, now, ct), .. await ApprovalsAsync(db, now, ct), await ScoresAsync(db, ct), .. await WebhooksAsync(db, now, ct), .. await JudgesAsync(db, ct), .. await DriftAsync(db, ct), .. GpuMemory.Read(), .. meter.Read(),
         ];
     }
 
@@ -67,6 +69,38 @@ public sealed class ReadMetrics(IDbContextFactory<LlmOpsDb> dbs, ServingMeter me
             new("llmops_approvals_pending", MetricType.Gauge, "Requests that wait for a decision.", [.. pending.GroupBy(p => p.AliasName).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new MetricSample(g.Count(), "", ("stage", g.Key)))]),
             new("llmops_approval_age_seconds", MetricType.Gauge, "How long the oldest request has waited for a decision.", [new(pending.Select(p => (now - p.CreatedAt).TotalSeconds).DefaultIfEmpty(0).Max())]),
         ];
+    }
+
+    private static async Task<IEnumerable<MetricFamily>> WebhooksAsync(LlmOpsDb db, DateTimeOffset now, CancellationToken ct)
+    {
+        var waiting = await db.WebhookDeliveries.Where(d => d.State == DeliveryState.Waiting && d.Endpoint!.State == EndpointState.Active).GroupBy(d => 1).Select(g => new { Count = g.Count(), Oldest = g.Min(d => d.CreatedAt) }).FirstOrDefaultAsync(ct);
+        var endpoints = await db.WebhookEndpoints.GroupBy(e => e.State).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
+        return
+        [
+            new("llmops_webhook_queue_depth", MetricType.Gauge, "Deliveries that wait for active endpoints.", [new(waiting?.Count ?? 0)]),
+            new("llmops_webhook_queue_oldest_seconds", MetricType.Gauge, "How long the oldest delivery has waited.", [new(waiting is null ? 0 : (now - waiting.Oldest).TotalSeconds)]),
+            new("llmops_webhook_endpoints", MetricType.Gauge, "Endpoints that are told, and those that are disabled.", [new(endpoints.GetValueOrDefault(EndpointState.Active), "", ("state", "active")), new(endpoints.GetValueOrDefault(EndpointState.Disabled), "", ("state", "disabled"))]),
+        ];
+    }
+
+    private static async Task<IEnumerable<MetricFamily>> JudgesAsync(LlmOpsDb db, CancellationToken ct)
+    {
+        var details = await db.EvaluationRuns.Where(r => r.DetailJson != null && r.DetailJson.Contains("\"judges\"")).Select(r => r.DetailJson).ToListAsync(ct);
+        var conducts = details.SelectMany(d => JudgedTasks.Parse(d).Values).GroupBy(c => c.Judge.Split('/', '@')[0]).OrderBy(g => g.Key, StringComparer.Ordinal).ToList();
+        return
+        [
+            new("llmops_judge_tokens", MetricType.Counter, "Tokens that judges read and wrote in evaluations.", [.. conducts.SelectMany(g => new[]
+            {
+                new MetricSample(g.Sum(c => c.PromptTokens), "", ("judge", g.Key), ("direction", "input")), new MetricSample(g.Sum(c => c.AnswerTokens), "", ("judge", g.Key), ("direction", "output")),
+            })]),
+            new("llmops_judge_cost_usd", MetricType.Counter, "What judges cost by their prices.", [.. conducts.Select(g => new MetricSample(g.Sum(c => c.CostUsd), "", ("judge", g.Key)))]),
+        ];
+    }
+
+    private static async Task<IEnumerable<MetricFamily>> DriftAsync(LlmOpsDb db, CancellationToken ct)
+    {
+        var newest = await db.Deployments.Where(d => !d.Stopped).Select(d => new { d.Name, Check = db.DriftChecks.Where(c => c.DeploymentId == d.Id).OrderByDescending(c => c.At).FirstOrDefault() }).Where(d => d.Check != null).ToListAsync(ct);
+        return [new("llmops_deployment_drifted", MetricType.Gauge, "1 where the newest look at a deployment found that its traffic drifted.", [.. newest.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => new MetricSample(n.Check!.Verdict == Verdict.Fail ? 1 : 0, "", ("deployment", n.Name)))])];
     }
 
     /// <summary>The newest scores of what the aliases point to; only shares, because a metric has one unit.</summary>

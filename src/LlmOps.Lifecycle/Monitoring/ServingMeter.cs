@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmOps.Lifecycle.Tracing;
 
 namespace LlmOps.Lifecycle.Monitoring;
@@ -8,6 +9,7 @@ public sealed class ServingMeter
     private readonly DurationHistogram requests = new("llmops_request_duration_seconds", "Time of requests to models and knowledge bases.", "kind", "outcome");
     private readonly DurationHistogram firstTokens = new("llmops_first_token_seconds", "Time from a request to its first token.", "kind");
     private readonly DurationHistogram retrievals = new("llmops_rag_retrieval_duration_seconds", "Time of searches in an index.");
+    private readonly ConcurrentDictionary<(string Profile, string Outcome), long> deliveries = new();
     private long inputTokens, outputTokens, stored, duplicate, rejected, sampledOut, points, records;
 
     /// <summary>The spans of one request that this server answered.</summary>
@@ -34,6 +36,9 @@ public sealed class ServingMeter
         Interlocked.Add(ref sampledOut, notSampled);
     }
 
+    /// <param name="outcome">"delivered", "retried" or "failed".</param>
+    public void Delivered(string profile, string outcome) => deliveries.AddOrUpdate((profile, outcome), 1, (_, n) => n + 1);
+
     public void Dropped(long dataPoints, long logRecords)
     {
         Interlocked.Add(ref points, dataPoints);
@@ -46,6 +51,7 @@ public sealed class ServingMeter
         new("llmops_tokens", MetricType.Counter, "Tokens of requests that this server answered.", [Count(ref inputTokens, "direction", "input"), Count(ref outputTokens, "direction", "output")]),
         new("llmops_otlp_spans", MetricType.Counter, "Spans that programs sent.",
             [Count(ref stored, "outcome", "stored"), Count(ref duplicate, "outcome", "duplicate"), Count(ref rejected, "outcome", "rejected"), Count(ref sampledOut, "outcome", "not_sampled")]),
+        new("llmops_webhook_deliveries", MetricType.Counter, "Attempts to tell an endpoint something.", [.. deliveries.OrderBy(d => d.Key).Select(d => new MetricSample(d.Value, "", ("profile", d.Key.Profile), ("outcome", d.Key.Outcome)))]),
         new("llmops_otlp_dropped", MetricType.Counter, "Data points and log records that programs sent and this server does not keep.", [Count(ref points, "signal", "metrics"), Count(ref records, "signal", "logs")]),
     ];
 

@@ -30,8 +30,10 @@ public static class AlertConditions
     public const string Trend = "trend";
     public const string Failed = "failed";
     public const string Missed = "missed";
+    /// <summary>Of deployments and not of schedules: their traffic differs from their past.</summary>
+    public const string Drift = "drift";
 
-    public static IReadOnlyList<string> All { get; } = [Fail, CannotTell, Trend, Failed, Missed];
+    public static IReadOnlyList<string> All { get; } = [Fail, CannotTell, Trend, Failed, Missed, Drift];
 
     /// <summary>Conditions that are known when the schedule fires; the others are known when its run is over.</summary>
     public static bool IsKnownAtOnce(string condition, AlertFact fact) => condition == Missed || (condition == Failed && fact.Outcome == FiringOutcome.Failed);

@@ -6,6 +6,8 @@ namespace LlmOps.Lifecycle.Scheduling;
 public sealed record IncidentRow(Guid Id, string Title, Guid? ScheduleId, Guid? EvaluationRunId, Guid? BaselineRunId, DateTimeOffset OpenedAt, string? AcknowledgedBy, DateTimeOffset? AcknowledgedAt, string? ResolvedBy,
     DateTimeOffset? ResolvedAt, string? Note, IncidentDetail Detail)
 {
+    /// <summary>Of the deployment that drifted; null for a regression.</summary>
+    public Guid? DeploymentId { get; init; }
     public string State => ResolvedAt is not null ? "Resolved" : AcknowledgedAt is not null ? "Acknowledged" : "Open";
 }
 
@@ -27,5 +29,5 @@ public sealed class ReadIncidents(IDbContextFactory<LlmOpsDb> dbs)
     }
 
     private static IncidentRow Row(Incident i) =>
-        new(i.Id, i.Title, i.ScheduleId, i.EvaluationRunId, i.BaselineRunId, i.OpenedAt, i.AcknowledgedBy, i.AcknowledgedAt, i.ResolvedBy, i.ResolvedAt, i.Note, Json.Read<IncidentDetail>(i.DetailJson));
+        new(i.Id, i.Title, i.ScheduleId, i.EvaluationRunId, i.BaselineRunId, i.OpenedAt, i.AcknowledgedBy, i.AcknowledgedAt, i.ResolvedBy, i.ResolvedAt, i.Note, Json.Read<IncidentDetail>(i.DetailJson)) { DeploymentId = i.DeploymentId };
 }

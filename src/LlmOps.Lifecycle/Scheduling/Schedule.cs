@@ -94,6 +94,8 @@ public sealed class Incident
     public Guid Id { get; init; } = Guid.CreateVersion7();
     public required string Title { get; set; }
     public Guid? ScheduleId { get; init; }
+    /// <summary>The deployment whose traffic drifted; null for a regression.</summary>
+    public Guid? DeploymentId { get; init; }
     public Guid? EvaluationRunId { get; set; }
     public Guid? BaselineRunId { get; set; }
     /// <summary>The rows that broke, JSON.</summary>

@@ -10,7 +10,7 @@ namespace LlmOps.Lifecycle.Tracing;
 public sealed record ReceivedOutcome(int Rejected, string? Why);
 
 /// <summary>What programs outside send about themselves.</summary>
-public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans write, ServingMeter meter, TraceSettings settings, Hints hints, TimeProvider time)
+public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans write, ServingMeter meter, TraceSettings settings, KeepEvaluationResults results, Hints hints, TimeProvider time)
 {
     private const int ReasonsTold = 3;
     private static readonly TimeSpan PricesHold = TimeSpan.FromSeconds(10);
@@ -26,6 +26,7 @@ public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans wri
         HashSet<string>? announced = null;
         var prices = await PricesAsync(ct);
         var kept = new List<Span>(sent.Count);
+        List<Assessment> said = [];
         List<string> reasons = [];
         var rejected = 0;
         foreach (var span in sent)
@@ -39,11 +40,14 @@ public sealed class ReceiveSpans(IDbContextFactory<LlmOpsDb> dbs, WriteSpans wri
             {
                 if (MlflowAttributes.AreThere(span.Attributes))
                     (announced ??= []).Add(span.TraceId);
+                said.AddRange(results.Of(span));
                 kept.Add(RedactSpan.Hide(CanonicalSpan.From(span, prices), settings));
             }
         var added = kept.Count == 0 ? 0 : await write.WriteAsync(kept, ct);
         if (announced is not null)
             await ReplacePlaceholdersAsync([.. announced], ct);
+        // A crash before this leaves the batch unacknowledged: it is sent again, and adds what is missing.
+        await results.KeepAsync(said, ct);
         meter.Received(added, kept.Count - added, rejected, sent.Count - rejected - kept.Count);
         if (added > 0)
             await hints.ChangedAsync(Areas.Trace, Guid.Empty);

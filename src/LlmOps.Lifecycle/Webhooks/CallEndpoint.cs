@@ -13,7 +13,7 @@ public sealed record CallResult(int? Status, string? Response, string? Error, in
 }
 
 /// <summary>One attempt: one signed POST, and what came of it.</summary>
-public sealed class CallEndpoint(WebhookSettings settings, TimeProvider time) : IDisposable
+public sealed class CallEndpoint(WebhookSettings settings, SecretVault vault, TimeProvider time) : IDisposable
 {
     public const int MostResponseBytes = 4096;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -27,13 +27,13 @@ public sealed class CallEndpoint(WebhookSettings settings, TimeProvider time) : 
     public async Task<CallResult> CallAsync(WebhookEndpoint endpoint, WebhookDelivery delivery, CancellationToken ct)
     {
         var now = time.GetUtcNow();
-        var secrets = Json.Read<List<WebhookSecret>>(endpoint.SecretsJson).Where(s => s.ExpiresAt is null || s.ExpiresAt > now).Select(s => s.Secret).ToList();
         var clock = Stopwatch.StartNew();
         int Took() => (int)clock.ElapsedMilliseconds;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
         patience.CancelAfter(Patience);
         try
         {
+            var secrets = vault.Read(endpoint.SecretsJson).Where(s => s.ExpiresAt is null || s.ExpiresAt > now).Select(s => s.Secret).ToList();
             using var request = WebhookMessage.Write(endpoint.Profile, delivery, settings.Source, secrets, now).Request(endpoint.Url);
             using var answer = await client.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
             var status = (int)answer.StatusCode;

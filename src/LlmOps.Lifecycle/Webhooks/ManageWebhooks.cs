@@ -17,7 +17,7 @@ public sealed record WebhookChange(string? Name = null, string? Url = null, IRea
 public sealed record WebhookWithSecret(Guid Id, string Name, string Secret);
 
 /// <summary>What administrators do to the endpoints that are told what happens here.</summary>
-public sealed class ManageWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint call, Hints hints, TimeProvider time)
+public sealed class ManageWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint call, SecretVault vault, Hints hints, TimeProvider time)
 {
     public static readonly TimeSpan DefaultOverlap = TimeSpan.FromHours(24);
     private const int MostSecrets = 5;
@@ -34,7 +34,7 @@ public sealed class ManageWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint
         var now = time.GetUtcNow();
         var endpoint = new WebhookEndpoint
         {
-            Name = name, Url = asked.Url.Trim(), Description = asked.Description, EventsJson = Json.Write(events), Profile = profile, SecretsJson = Json.Write(secret.Length == 0 ? [] : new List<WebhookSecret> { new(secret, now) }),
+            Name = name, Url = asked.Url.Trim(), Description = asked.Description, EventsJson = Json.Write(events), Profile = profile, SecretsJson = vault.Write(secret.Length == 0 ? [] : [new(secret, now)]),
             State = asked.Disabled ? EndpointState.Disabled : EndpointState.Active, DisabledReason = asked.Disabled ? $"Made so by {actor.Name}." : null, CreatedBy = actor.Name, CreatedAt = now, ChangedAt = now,
         };
         db.WebhookEndpoints.Add(endpoint);
@@ -53,7 +53,7 @@ public sealed class ManageWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint
         var profile = asked.Profile is null ? endpoint.Profile : WebhookProfiles.Parse(asked.Profile);
         var events = WebhookEvents.Parse(asked.Events ?? before.events, profile);
         if (profile != endpoint.Profile)
-            foreach (var secret in Json.Read<List<WebhookSecret>>(endpoint.SecretsJson))
+            foreach (var secret in vault.Read(endpoint.SecretsJson))
                 EnsureFits(secret.Secret, profile);
         if (asked.Url is not null)
             call.EnsureUsable(asked.Url);
@@ -84,9 +84,9 @@ public sealed class ManageWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint
         await using var db = await dbs.CreateDbContextAsync(ct);
         var endpoint = await GetAsync(db, id, ct);
         EnsureFits(made, endpoint.Profile);
-        var kept = Json.Read<List<WebhookSecret>>(endpoint.SecretsJson).Where(s => s.Secret != made)
+        var kept = (vault.TryRead(endpoint.SecretsJson) ?? []).Where(s => s.Secret != made)
             .Select(s => s with { ExpiresAt = s.ExpiresAt is { } end && end < now + span ? end : now + span }).Where(s => s.ExpiresAt > now).Take(MostSecrets - 1).ToList();
-        endpoint.SecretsJson = Json.Write(made.Length == 0 ? kept : [new(made, now), .. kept]);
+        endpoint.SecretsJson = vault.Write(made.Length == 0 ? kept : [new(made, now), .. kept]);
         Touch(endpoint);
         db.Record(actor, "rotate-secret", "webhook", endpoint.Name, now, after: new { old_secrets = kept.Count, until = kept.Count == 0 ? now : now + span });
         await SaveAsync(db, endpoint.Name, ct);

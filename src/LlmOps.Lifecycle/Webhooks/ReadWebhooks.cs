@@ -20,7 +20,7 @@ public sealed record AttemptRow(int Number, DateTimeOffset At, int DurationMs, i
 public sealed record DeliveryDetail(Guid EndpointId, DeliveryRow Delivery, string ContentType, string Body, IReadOnlyList<AttemptRow> Attempts);
 
 /// <summary>Endpoints, and the log of what they were told.</summary>
-public sealed class ReadWebhooks(IDbContextFactory<LlmOpsDb> dbs, WebhookSettings settings, TimeProvider time)
+public sealed class ReadWebhooks(IDbContextFactory<LlmOpsDb> dbs, WebhookSettings settings, SecretVault vault, TimeProvider time)
 {
     public async Task<IReadOnlyList<WebhookRow>> ListAsync(Actor actor, CancellationToken ct = default)
     {
@@ -66,7 +66,7 @@ public sealed class ReadWebhooks(IDbContextFactory<LlmOpsDb> dbs, WebhookSetting
         return [.. endpoints.Select(e =>
         {
             int Of(DeliveryState state) => counts[e.Id].FirstOrDefault(c => c.State == state)?.Count ?? 0;
-            var secrets = Json.Read<List<WebhookSecret>>(e.SecretsJson).Where(s => s.ExpiresAt is null || s.ExpiresAt > now).Select(s => new SecretRow(s.CreatedAt, s.ExpiresAt)).ToList();
+            var secrets = (vault.TryRead(e.SecretsJson) ?? []).Where(s => s.ExpiresAt is null || s.ExpiresAt > now).Select(s => new SecretRow(s.CreatedAt, s.ExpiresAt)).ToList();
             return new WebhookRow(e.Id, e.Name, e.Url, e.Description, Json.Read<List<string>>(e.EventsJson), e.Profile, e.State, e.DisabledReason, e.NotBefore, secrets, e.CreatedBy, e.CreatedAt, e.ChangedAt,
                 Of(DeliveryState.Waiting), Of(DeliveryState.Delivered), Of(DeliveryState.Failed), counts[e.Id].FirstOrDefault(c => c.State == DeliveryState.Delivered)?.Last);
         })];

@@ -10,7 +10,7 @@ namespace LlmOps.Lifecycle.Webhooks;
 /// Sends what is due. Each attempt is claimed by a guarded update first, so that two processes do not send one row at the same time; a crash between sending
 /// and writing that down sends again when the claim runs out. So it is at least once, with one id for the receiver to tell a repeat by.
 /// </summary>
-public sealed class SendWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint call, Hints hints, WebhookSettings settings, TimeProvider time)
+public sealed class SendWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint call, Monitoring.ServingMeter meter, Hints hints, WebhookSettings settings, TimeProvider time)
 {
     private static readonly TimeSpan Claim = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Breath = TimeSpan.FromSeconds(5);
@@ -59,6 +59,7 @@ public sealed class SendWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint c
         db.WebhookAttempts.Add(new WebhookAttempt { DeliveryId = delivery.Id, Number = attempt, At = at, DurationMs = result.DurationMs, Status = result.Status, Response = result.Response, Error = result.Error });
         await db.SaveChangesAsync(ct);
         await transaction.CommitAsync(ct);
+        meter.Delivered(delivery.Endpoint!.Profile, result.Arrived ? "delivered" : delivery.IsTest || result.IsGone || RetrySchedule.After(tried, delivery.Id) is null ? "failed" : "retried");
         await hints.ChangedAsync(Areas.Webhook, delivery.EndpointId);
         return result;
     }

@@ -21,6 +21,7 @@ public static class WebhookEvents
     public const string GateDecided = "gate.decided";
     public const string EvaluationFinished = "evaluation.finished";
     public const string DeploymentChanged = "deployment.changed";
+    public const string DeploymentDrifted = "deployment.drifted";
     public const string JobFailed = "job.failed";
     public const string DatasetVersionCreated = "dataset_version.created";
 
@@ -38,6 +39,7 @@ public static class WebhookEvents
         new(GateDecided, "The gate judged a variant."),
         new(EvaluationFinished, "A variant was measured with a suite."),
         new(DeploymentChanged, "A deployment got a revision, or its traffic moved."),
+        new(DeploymentDrifted, "What a deployment is asked or answers differs from its past."),
         new(JobFailed, "A job failed for good."),
         new(DatasetVersionCreated, "A version of a dataset was made."),
     ];

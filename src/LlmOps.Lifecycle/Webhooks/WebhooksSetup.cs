@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace LlmOps.Lifecycle.Webhooks;
 
@@ -9,6 +10,7 @@ internal static class WebhooksSetup
     public static void AddWebhooks(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton(WebhookSettings.Read(configuration));
+        services.TryAddSingleton(SecretVault.Plain);
         services.AddSingleton<CallEndpoint>();
         services.AddSingleton<SendWebhooks>();
         services.AddSingleton<ManageWebhooks>();

@@ -11,6 +11,7 @@ using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Scheduling;
 using LlmOps.Lifecycle.Sweeps;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracing.Drift;
 using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Hosting;
@@ -20,7 +21,7 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries, DeleteOldTraces traces)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries, DeleteOldTraces traces, WatchDrift drift)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
@@ -38,6 +39,8 @@ public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, 
     public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
 
     public Task DeleteOldTracesAsync(CancellationToken ct) => traces.DeleteAsync(ct);
+
+    public Task WatchDriftAsync(CancellationToken ct) => drift.WatchAsync(ct);
 
     public Task ExpireApprovalsAsync(CancellationToken ct) => approvals.ExpireAsync(ct);
 }
@@ -71,6 +74,7 @@ public static class ClockSetup
         recurring.AddOrUpdate<Clock>("canaries", c => c.WatchCanariesAsync(CancellationToken.None), "*/15 * * * * *");
         recurring.AddOrUpdate<Clock>("schedules", c => c.FireSchedulesAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
+        recurring.AddOrUpdate<Clock>("drift", c => c.WatchDriftAsync(CancellationToken.None), "*/5 * * * *");
         recurring.AddOrUpdate<Clock>("old traces", c => c.DeleteOldTracesAsync(CancellationToken.None), "7 * * * *");
         // What came due while no process was there need not wait for the next full minute.
         recurring.Trigger("schedules");

@@ -1,6 +1,7 @@
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Tracking.Journal;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.Web.Api;
 using LlmOps.Web.Api.Mlflow;
 using LlmOps.Web.Api.OpenAI;
@@ -43,6 +44,11 @@ public static class WebSetup
         services.AddInterface();
         services.AddPeopleAndTokens();
         services.AddDataProtection().SetApplicationName("LlmOps").PersistKeysToFileSystem(KeyFolder(configuration));
+        services.AddSingleton(s =>
+        {
+            var protector = s.GetRequiredService<IDataProtectionProvider>().CreateProtector("LlmOps.Webhooks.v1");
+            return new SecretVault(protector.Protect, protector.Unprotect);
+        });
         services.AddClock(configuration);
         services.AddHostedService<WebhookSender>();
         services.AddApi();

@@ -12,5 +12,7 @@ public static class ServingSetup
         services.AddSingleton<ChatWithDeployment>();
         services.AddSingleton<AskDeployment>();
         services.AddSingleton<SearchKnowledge>();
+        services.AddSingleton<EmbedServedTexts>();
+        services.AddSingleton<LlmOps.Lifecycle.Tracing.Drift.EmbedAsked>(s => s.GetRequiredService<EmbedServedTexts>().EmbedAsync);
     }
 }

@@ -17,6 +17,7 @@ using LlmOps.Lifecycle.Tests.Evaluation;
 using LlmOps.Lifecycle.Tests.Pipelines;
 using LlmOps.Lifecycle.Tests.Tracking;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracing.Drift;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Lifecycle.Webhooks;
 using LlmOps.TestKit;
@@ -324,6 +325,16 @@ internal static class UseCases
         {
             await DeployTwiceAsync(p);
             return a => p.Get<ShadowTraffic>().SetAsync("chat", 1, 20, a);
+        }),
+        ["watch for drift"] = new("SetDriftWatch.SetAsync", "watch-drift deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<SetDriftWatch>().SetAsync("chat", new(), true, a);
+        }),
+        ["look for drift"] = new("WatchDrift.LookAsync", "check-drift deployment", Rosa, async p =>
+        {
+            await DeployTwiceAsync(p);
+            return a => p.Get<WatchDrift>().LookAsync("chat", a);
         }),
         ["give feedback"] = new("GiveFeedback.GiveAsync", "feedback trace", Alice, async p =>
         {

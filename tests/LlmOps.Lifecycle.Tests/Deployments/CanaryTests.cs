@@ -2,6 +2,7 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Registry;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Webhooks;
 using LlmOps.TestKit;
 using Microsoft.EntityFrameworkCore;
 
@@ -64,6 +65,7 @@ public abstract class CanaryTests(DatabaseProvider provider) : ProductTests(prov
     [InlineData(0.02, 400, 0.5, "feedback")]
     public async Task AWorseRevision_RollsItselfBack_OnItsOwnEvidence(double failing, double medianMs, double good, string reason)
     {
+        await Get<ManageWebhooks>().CreateAsync(new NewWebhook("ci", "https://ci.example.org/", ["deployment.changed"]), Product.Ada);
         await StartAsync();
         Assert.Equal("1:80 2:20", await SharesAsync());
         await AnswerAsync(new(failing, medianMs, good), 400, seed: 5);
@@ -72,6 +74,9 @@ public abstract class CanaryTests(DatabaseProvider provider) : ProductTests(prov
         Assert.Contains(reason, canary.Reason, StringComparison.Ordinal);
         Assert.Equal("1:100 2:0", await SharesAsync());
         Assert.Contains("roll-back-canary deployment", await Product.AuditAsync());
+        var told = (await ReadAsync(db => db.WebhookDeliveries.AsNoTracking().OrderBy(d => d.Id).Select(d => d.DataJson).ToListAsync())).Select(d => System.Text.Json.Nodes.JsonNode.Parse(d)!)
+            .Select(d => $"{d["change"]} {string.Join(" ", d["traffic"]!.AsArray().Select(t => $"{t!["revision"]}:{t["percent"]}"))}");
+        Assert.Equal(["deploy 1:100", "start-canary 1:80 2:20", "roll-back-canary 1:100"], told);
         Assert.InRange(canary.Look, 1, 7); // before all planned requests were seen
     }
 

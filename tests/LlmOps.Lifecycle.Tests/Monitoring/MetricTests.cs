@@ -40,6 +40,20 @@ public sealed class MetricTextTests
     }
 }
 
+public sealed class GpuMemoryTests
+{
+    [Fact]
+    public void MemoryIsReadInBytes_AndWithoutAProcessor_ThereIsNoMetric()
+    {
+        var found = GpuMemory.Parse("0, 1024, 81559\n1, 2, 81559\n").ToList();
+        Assert.Equal(["llmops_gpu_memory_used_bytes", "llmops_gpu_memory_bytes"], found.Select(f => f.Name));
+        Assert.Equal([1_073_741_824, 2_097_152], found[0].Samples.Select(s => s.Value));
+        Assert.Equal(81559.0 * 1_048_576, found[1].Samples[0].Value);
+        Assert.Empty(GpuMemory.Parse("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."));
+        Assert.Empty(GpuMemory.Parse("0, [N/A], 81559"));
+    }
+}
+
 public abstract class ReadMetricsTests(DatabaseProvider provider) : ProductTests(provider)
 {
     private async Task<Dictionary<string, double>> NumbersAsync() =>

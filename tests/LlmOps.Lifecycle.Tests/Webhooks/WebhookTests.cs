@@ -16,9 +16,9 @@ public abstract class WebhookTests(DatabaseProvider provider) : ProductTests(pro
 {
     private readonly WebhookSettings settings = new() { AllowedHosts = ["localhost"], Source = "https://llmops.example.org" };
 
-    private CallEndpoint Call() => new(settings, Product.Clock);
+    private CallEndpoint Call() => new(settings, SecretVault.Plain, Product.Clock);
 
-    private SendWebhooks Sender(CallEndpoint call) => new(Product.Dbs, call, new Hints(), settings, Product.Clock);
+    private SendWebhooks Sender(CallEndpoint call) => new(Product.Dbs, call, Get<LlmOps.Lifecycle.Monitoring.ServingMeter>(), new Hints(), settings, Product.Clock);
 
     private async Task<WebhookWithSecret> AddAsync(string url, params string[] events) =>
         await Get<ManageWebhooks>().CreateAsync(new NewWebhook("ci " + url, url, events.Length == 0 ? ["*"] : events), Product.Ada);
@@ -165,7 +165,7 @@ public abstract class WebhookTests(DatabaseProvider provider) : ProductTests(pro
     public async Task Address_InsideTheHouse_IsRefusedWhenItIsConnectedTo_WhateverItsName()
     {
         using var receiver = new WebhookReceiver();
-        using var call = new CallEndpoint(new WebhookSettings(), Product.Clock);
+        using var call = new CallEndpoint(new WebhookSettings(), SecretVault.Plain, Product.Clock);
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => AddAsync($"http://127.0.0.1:{receiver.Port}/"));
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => AddAsync("http://[::ffff:10.0.0.1]/"));
         await RefusedAsync(ErrorCode.InvalidParameterValue, () => AddAsync("http://2130706433/"));

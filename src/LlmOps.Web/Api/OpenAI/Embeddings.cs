@@ -5,15 +5,16 @@ using LlmOps.Engines;
 using LlmOps.Engines.Retrieval;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Tracing;
 using LlmOps.Web.Security;
 using LlmOps.Web.Serving;
 
 namespace LlmOps.Web.Api.OpenAI;
 
 /// <summary>Texts as vectors, and what follows from comparing them: by a registered encoder, or by what a RAG deployment's index was made with.</summary>
-public sealed class Embeddings(FindModel find, ServedModels served, ServingLimits limits, TimeProvider time)
+public sealed class Embeddings(FindModel find, ServedModels served, ServingLimits limits, IngestSpans spans, TimeProvider time)
 {
-    private const int MostTexts = 2048;
+    private const int MostTexts = 2048, TracedTexts = 20;
 
     public async Task EmbedAsync(EmbeddingRequest body, HttpContext http)
     {
@@ -55,6 +56,34 @@ public sealed class Embeddings(FindModel find, ServedModels served, ServingLimit
         var revision = await find.GetAsync(model, user, http.User.ToActor(), ct);
         http.Response.Headers[AnswerHead.RevisionHeader] = revision.Name;
         using var admitted = limits.Enter(ServingClient.Of(http.User));
+        // The beginning is enough to tell what it was: a request may bring thousands of texts.
+        var trace = new ServedTrace(revision, "embeddings", string.Join('\n', texts.Take(TracedTexts)), http.User.ToActor(), time);
+        string? error = "Broken off before the vectors were there.";
+        (IReadOnlyList<float[]> Vectors, int Tokens, ServingRevision Revision)? made = null;
+        try
+        {
+            made = await VectorsAsync(revision, model, texts, admitted, ct);
+            error = null;
+            return made.Value;
+        }
+        catch (OpenAIException e)
+        {
+            error = e.Message;
+            throw;
+        }
+        finally
+        {
+            if (error is not null && ct.IsCancellationRequested)
+                error += " " + WatchCanaries.GaveUp;
+            await spans.IngestAsync(trace.Finish(null, error, made?.Tokens, attributes: new Dictionary<string, object?>
+            {
+                ["version"] = revision.Version, ["variant"] = revision.Variant, ["texts"] = texts.Length, ["gen_ai.embeddings.dimension.count"] = made?.Vectors[0].Length,
+            }), CancellationToken.None);
+        }
+    }
+
+    private async Task<(IReadOnlyList<float[]> Vectors, int Tokens, ServingRevision Revision)> VectorsAsync(ServingRevision revision, string? model, string[] texts, Admission admitted, CancellationToken ct)
+    {
         if (revision is { Kind: DeploymentKind.Rag, IndexDigest: { } digest })
         {
             using var index = await served.Indexes.BorrowAsync(digest, ct);

@@ -27,6 +27,8 @@ public static class ApiV1
         v1.MapDeployments();
         v1.MapKnowledge();
         v1.MapTraces();
+        v1.MapSessions();
+        v1.MapDrift();
         v1.MapPeople();
         v1.MapWebhooks();
         v1.MapGet("/search", (string q, int? take, SearchEverything search, CancellationToken ct) => search.FindAsync(q, Math.Clamp(take ?? 5, 1, 50), ct))

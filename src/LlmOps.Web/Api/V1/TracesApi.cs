@@ -41,6 +41,19 @@ public static class TracesApi
             return Results.NoContent();
         }).RequirePermission(Permission.Chat).WithSummary("Your feedback, 1 or -1; giving it again replaces it.");
 
+        MapPrices(v1);
+    }
+
+    public static void MapSessions(this IEndpointRouteBuilder v1)
+    {
+        var sessions = v1.MapGroup("/sessions").WithTags("Traces");
+        sessions.MapGet("", ([AsParameters] ListParameters list, ReadSessions read, CancellationToken ct) => read.ListAsync(list.Q, list.From, list.Most, ct)).WithSummary("Conversations, the one that was spoken in last first.");
+        // In the query: clients choose these ids, and some have slashes.
+        sessions.MapGet("/one", (string id, ReadSessions read, CancellationToken ct) => read.GetAsync(id, ct)).WithSummary("One conversation across its traces, oldest first.");
+    }
+
+    private static void MapPrices(IEndpointRouteBuilder v1)
+    {
         var prices = v1.MapGroup("/prices").WithTags("Traces");
         prices.MapGet("", (ReadPrices read, CancellationToken ct) => read.ListAsync(ct)).WithSummary("Prices of models, in US dollars for a million tokens.");
         prices.MapPut("", async (PriceForm body, SetPrices set, ClaimsPrincipal user, CancellationToken ct) =>

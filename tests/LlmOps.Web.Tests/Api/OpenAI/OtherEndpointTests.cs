@@ -82,6 +82,10 @@ public sealed class OtherEndpointTests(OpenAIDeployments models)
         Assert.Equal(texts.Sum(encoder.Count), numbers.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
         var index = await models.AnswerAsync("/v1/embeddings", new { model = "rag:oai-docs", input = "lease" });
         Assert.Equal(1, index.GetProperty("data")[0].GetProperty("embedding").EnumerateArray().Sum(v => v.GetDouble() * v.GetDouble()), 1e-4);
+        var traces = JsonDocument.Parse(await models.Client.GetStringAsync(new Uri("/api/v1/traces?kind=embeddings&outcome=answered&take=500", UriKind.Relative))).RootElement.GetProperty("rows").EnumerateArray().ToList();
+        var traced = traces.First(t => t.GetProperty("input").GetString() == string.Join('\n', texts));
+        Assert.Equal(texts.Sum(encoder.Count), traced.GetProperty("input_tokens").GetInt32());
+        Assert.Contains(traces, t => t.GetProperty("input").GetString() == "lease");
         using var chat = await models.PostAsync("/v1/embeddings", new { model = OpenAIDeployments.Chat, input = "x" });
         Assert.Equal(HttpStatusCode.BadRequest, chat.StatusCode);
         Assert.Contains("makes no embeddings", await chat.Content.ReadAsStringAsync(), StringComparison.Ordinal);

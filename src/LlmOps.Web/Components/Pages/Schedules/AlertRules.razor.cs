@@ -65,6 +65,7 @@ internal static class AlertWords
         AlertConditions.CannotTell => "the rows could not tell, several times in a row",
         AlertConditions.Trend => "a metric gets worse over the last firings",
         AlertConditions.Failed => "it could not be started, or its run failed",
+        AlertConditions.Drift => "a deployment's traffic drifts",
         AlertConditions.Missed => "a due time was missed",
         _ => condition,
     };

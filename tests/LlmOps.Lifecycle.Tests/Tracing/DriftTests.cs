@@ -1,0 +1,101 @@
+using LlmOps.Lifecycle.Deployments;
+using LlmOps.Lifecycle.Promotion;
+using LlmOps.Lifecycle.Registry;
+using LlmOps.Lifecycle.Scheduling;
+using LlmOps.Lifecycle.Tracing;
+using LlmOps.Lifecycle.Tracing.Drift;
+using LlmOps.Lifecycle.Webhooks;
+using LlmOps.TestKit;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmOps.Lifecycle.Tests.Tracing;
+
+public abstract class DriftTests(DatabaseProvider provider) : ProductTests(provider)
+{
+    private async Task DeployAsync()
+    {
+        var version = await Product.VersionAsync("tiny-lm", "int8");
+        await Product.PromoteAsync(version, "int8");
+        await Get<Deploy>().DeployAsync("chat", DeploymentKind.Chat, version.Key().ToString(), "int8", null, Product.Rosa);
+    }
+
+    /// <summary>Answered requests that began within the hour before a time; lengths go round through 20 values from the first on.</summary>
+    private Task AskAsync(int count, TimeSpan ago, int first, string answer = "Certainly.", string kind = "chat") => Product.WriteAsync(db =>
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var trace = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray());
+            db.Spans.Add(new Span
+            {
+                TraceId = trace, SpanId = trace[..16], Name = "chat", Kind = kind, DeploymentName = "chat", RevisionName = "chat#1", StartedAt = Product.Clock.GetUtcNow() - ago - TimeSpan.FromSeconds(i + 1),
+                DurationMs = 100 + first + i % 20, InputTokens = first + i % 20, OutputTokens = first + i % 20, Input = $"question {i % 20}", Output = answer,
+            });
+        }
+    });
+
+    [Fact]
+    public async Task ADrift_OpensOneIncident_TellsOnce_AndClosesWhenItIsOver()
+    {
+        await DeployAsync();
+        await Get<ManageWebhooks>().CreateAsync(new NewWebhook("ci", "https://ci.example.org/", ["deployment.drifted"]), Product.Ada);
+        await Get<SetDriftWatch>().SetAsync("chat", new DriftPolicy(RefusalThreshold: 0.1, EveryHours: 6), true, Product.Rosa);
+        await AskAsync(400, TimeSpan.FromDays(3), 10);
+        await AskAsync(400, TimeSpan.FromHours(1), 60, "I'm sorry, but I can't help with that.");
+        await AskAsync(400, TimeSpan.FromHours(2), 10, kind: WatchCanaries.ShadowKind);
+        Assert.Equal(1, await Get<WatchDrift>().WatchAsync());
+        Assert.Equal(0, await Get<WatchDrift>().WatchAsync());
+        var state = await Get<ReadDrift>().GetAsync("chat");
+        var report = Assert.Single(state.Checks).Report;
+        Assert.Equal((Verdict.Fail, 400, 400), (report.Verdict, report.BaselineTraces, report.WindowTraces));
+        // 10…29 against 60…79: nothing in common, and everything is refused
+        Assert.All(report.Measures.Where(m => m.Method == "ks"), m => Assert.Equal(1, m.Value, 12));
+        Assert.Equal(1, report.Measures.Single(m => m.Name == "refusals").Value, 12);
+        var incident = await ReadAsync(db => db.Incidents.AsNoTracking().SingleAsync());
+        Assert.Equal(("chat drifted", incident.Id), (incident.Title, state.Incident));
+        Assert.Contains("prompt length", Assert.Single(await ReadAsync(db => db.Notifications.AsNoTracking().ToListAsync())).Text, StringComparison.Ordinal);
+        Assert.Equal("chat", (await ReadAsync(db => db.WebhookDeliveries.AsNoTracking().SingleAsync(d => d.Type == "deployment.drifted"))).Subject);
+
+        Product.Clock.Advance(TimeSpan.FromHours(6));
+        Assert.Equal(1, await Get<WatchDrift>().WatchAsync());
+        Assert.Equal(1, await ReadAsync(db => db.Notifications.CountAsync()));
+        Assert.Equal(2, (await Get<ReadIncidents>().GetAsync(incident.Id)).Detail.Firings.Count);
+
+        // a month later the window and its baseline are alike again
+        Product.Clock.Advance(TimeSpan.FromDays(30));
+        await AskAsync(1000, TimeSpan.FromDays(3), 60);
+        await AskAsync(1000, TimeSpan.FromHours(1), 60);
+        await Get<WatchDrift>().WatchAsync();
+        Assert.Equal(Verdict.Pass, (await Get<ReadDrift>().GetAsync("chat")).Checks[0].Verdict);
+        Assert.NotNull((await Get<ReadIncidents>().GetAsync(incident.Id)).ResolvedAt);
+    }
+
+    [Fact]
+    public async Task TheSameTraces_GiveTheSameNumbers_AndAnotherSeedAnotherSample()
+    {
+        await DeployAsync();
+        await AskAsync(300, TimeSpan.FromDays(3), 10);
+        await AskAsync(300, TimeSpan.FromHours(1), 15);
+        var policy = new DriftPolicy(MostTraces: 100);
+        var (first, second, other) = (await Get<MeasureDrift>().MeasureAsync("chat", policy), await Get<MeasureDrift>().MeasureAsync("chat", policy), await Get<MeasureDrift>().MeasureAsync("chat", policy with { Seed = 2 }));
+        Assert.Equal(first.Measures.Select(m => (m.Name, m.Method, m.Value, m.Low, m.High)), second.Measures.Select(m => (m.Name, m.Method, m.Value, m.Low, m.High)));
+        Assert.NotEqual(first.Measures.Select(m => m.Value), other.Measures.Select(m => m.Value));
+        Assert.All(first.Measures, m => Assert.Equal((100, 100), (m.BaselineCount, m.WindowCount)));
+        Assert.Equal((300, 300), (first.BaselineTraces, first.WindowTraces));
+    }
+
+    [Fact]
+    public async Task WithFewTraces_NothingIsSaid_AndWithoutADeployment_NothingIsThere()
+    {
+        await DeployAsync();
+        await AskAsync(10, TimeSpan.FromHours(1), 10);
+        var report = await Get<WatchDrift>().LookAsync("chat", Product.Rosa);
+        Assert.Equal((Verdict.CannotTell, 0, 10), (report.Verdict, report.BaselineTraces, report.WindowTraces));
+        Assert.Empty(await ReadAsync(db => db.Incidents.ToListAsync()));
+        await Assert.ThrowsAsync<LlmOpsException>(() => Get<WatchDrift>().LookAsync("none", Product.Rosa));
+        await Assert.ThrowsAsync<LlmOpsException>(() => Get<SetDriftWatch>().SetAsync("chat", new DriftPolicy(LeastTraces: 5), true, Product.Rosa));
+    }
+}
+
+public sealed class SqliteDriftTests() : DriftTests(DatabaseProvider.Sqlite);
+
+public sealed class PostgresDriftTests() : DriftTests(DatabaseProvider.Postgres);
