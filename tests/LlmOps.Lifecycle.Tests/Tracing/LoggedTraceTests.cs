@@ -49,8 +49,9 @@ public abstract class LoggedTraceTests(DatabaseProvider provider) : ProductTests
     {
         await AtOnceAsync(6, async _ => { await StartAsync(0, Default); return true; });
         Assert.Equal((1, 1), (await CountAsync(db => db.Spans), await CountAsync(db => db.LoggedTraces)));
-        var sent = CanonicalSpanTests.Sent(("mlflow.spanInputs", "\"hi ada@example.org\""), ("mlflow.spanType", "\"LLM\"")) with { TraceId = Id(0), SpanId = "00000000000000aa" };
-        await AtOnceAsync(4, _ => Get<ReceiveSpans>().ReceiveAsync([sent], all: true));
+        // A new one each time: what is received becomes the span that is kept.
+        static ReceivedSpan Sent() => CanonicalSpanTests.Sent(("mlflow.spanInputs", "\"hi ada@example.org\""), ("mlflow.spanType", "\"LLM\"")) with { TraceId = Id(0), SpanId = "00000000000000aa" };
+        await AtOnceAsync(4, _ => Get<ReceiveSpans>().ReceiveAsync([Sent()], all: true));
         var span = await ReadAsync(db => db.Spans.AsNoTracking().SingleAsync());
         Assert.Equal(("00000000000000aa", "text_completion", "hi [email hidden, 15 characters]", "s0"), (span.SpanId, span.Kind, span.Input, span.SessionId));
         // told of again, it keeps its spans
