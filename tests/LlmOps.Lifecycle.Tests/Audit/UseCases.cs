@@ -1,3 +1,4 @@
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Evaluation.Contamination;
@@ -21,6 +22,7 @@ using LlmOps.Lifecycle.Tracing.Drift;
 using LlmOps.Lifecycle.Tracking;
 using LlmOps.Lifecycle.Webhooks;
 using LlmOps.TestKit;
+using Microsoft.EntityFrameworkCore;
 
 namespace LlmOps.Lifecycle.Tests.Audit;
 
@@ -373,7 +375,13 @@ internal static class UseCases
         ["tag an evaluation dataset"] = new("KeepEvaluationDataset.TagAsync", "tag evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().TagAsync(id, new Dictionary<string, string?> { ["k"] = "v" }, a))),
         ["fill an evaluation dataset"] = new("KeepEvaluationDataset.UpsertAsync", "upsert-records evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().UpsertAsync(id, EvaluationRows.Parse("""[{"inputs":{"q":"?"}}]"""), null, a))),
         ["delete records of an evaluation dataset"] = new("KeepEvaluationDataset.DeleteRecordsAsync", "delete-records evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().DeleteRecordsAsync(id, [], a))),
-        ["add experiments to an evaluation dataset"] = new("KeepEvaluationDataset.AddExperimentsAsync", "add-experiments evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().AddExperimentsAsync(id, [TrackingKeys.DefaultExperimentId], a))),
+        ["add experiments to an evaluation dataset"] = new("KeepEvaluationDataset.AddExperimentsAsync", "add-experiments evaluation-dataset", Alice, async p =>
+        {
+            // It is there before anything is logged into it, and no entry says so.
+            await using (var db = await p.Get<IDbContextFactory<LlmOpsDb>>().CreateDbContextAsync())
+                await CreateExperiment.EnsureDefaultAsync(db, DateTimeOffset.UnixEpoch, default);
+            return await WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().AddExperimentsAsync(id, [TrackingKeys.DefaultExperimentId], a));
+        }),
         ["remove experiments from an evaluation dataset"] = new("KeepEvaluationDataset.RemoveExperimentsAsync", "remove-experiments evaluation-dataset", Alice, p => WithQuestionsAsync(p, (id, a) => p.Get<KeepEvaluationDataset>().RemoveExperimentsAsync(id, [TrackingKeys.DefaultExperimentId], a))),
         ["set a price"] = new("SetPrices.SetAsync", "set model-price", Ada, p => Act(a => p.Get<SetPrices>().SetAsync(new("gpt*", 1, 2), a))),
         ["delete a price"] = new("SetPrices.DeleteAsync", "delete model-price", Ada, async p =>
