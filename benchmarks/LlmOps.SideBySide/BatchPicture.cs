@@ -7,7 +7,7 @@ namespace LlmOps.SideBySide;
 /// <summary>What the scheduler did: sequences in the batch, tokens of each step, and who came and went.</summary>
 internal static class BatchPicture
 {
-    private const int Width = 900, Height = 110, Left = 48, Gap = 46;
+    private const int Width = 900, Height = 110, Left = 48, Gap = 62;
 
     public static string Svg(IReadOnlyList<BatchStep> all, double seconds)
     {

@@ -140,7 +140,7 @@ public sealed class ScreenshotTests
         pages.AddRange([("sweeps", "/sweeps"), ("sweep-new", "/sweeps/-/new")]);
         foreach (var sweep in await db.Sweeps.OrderByDescending(x => x.CreatedAt).Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("sweep", $"/sweeps/{sweep}"));
-        pages.AddRange([("run-tags", $"/runs/{runs[^1]}?tab=tags"), ("deployment", $"/deployments/{chat}"), ("settings-prices", "/settings?tab=prices"), ("settings-webhooks", "/settings?tab=webhooks")]);
+        pages.AddRange([("run-tags", $"/runs/{runs[^1]}?tab=tags"), ("deployment", $"/deployments/{chat}"), ("deployment-drift", $"/deployments/{chat}?tab=drift"), ("sessions", "/sessions"), ("session", "/sessions/one?id=conversation-42"), ("evaluation-datasets", "/datasets/evaluation"), ("settings-prices", "/settings?tab=prices"), ("settings-webhooks", "/settings?tab=webhooks")]);
         foreach (var webhook in await db.WebhookEndpoints.Select(x => x.Id).Take(1).ToListAsync())
             pages.Add(("webhook", $"/settings/webhooks/{webhook}"));
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())
