@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using LlmOps.TestKit;
 
 namespace LlmOps.EndToEnd.Tests;
 
@@ -94,21 +95,17 @@ public sealed partial class PrometheusTests
 
     private static async Task UntilAsync(Func<Task<bool>> holds)
     {
-        var end = DateTime.UtcNow.AddSeconds(90);
-        while (true)
+        await Eventually.ReadAsync(async () =>
         {
             try
             {
-                if (await holds())
-                    return;
+                return await holds();
             }
             catch (HttpRequestException)
             {
-                // it is still starting
+                return false;       // it is still starting
             }
-            Assert.True(DateTime.UtcNow < end, "Prometheus did not come that far in 90 seconds.");
-            await Task.Delay(250);
-        }
+        }, held => held, TimeSpan.FromSeconds(90));
     }
 
     [GeneratedRegex("llmops_[a-z_]+")]

@@ -19,17 +19,8 @@ public sealed class WebhookApiTests(WebProduct product)
         return expected == HttpStatusCode.Accepted ? default : await answer.Content.ReadFromJsonAsync<JsonElement>();
     }
 
-    private static async Task<JsonElement> UntilAsync(HttpClient client, string path, Func<JsonElement, bool> done)
-    {
-        for (var i = 0; ; i++)
-        {
-            var found = await client.GetFromJsonAsync<JsonElement>("/api/v1/webhooks" + path);
-            if (done(found))
-                return found;
-            Assert.True(i < 150, $"{path} stays {found}");
-            await Task.Delay(100);
-        }
-    }
+    private static Task<JsonElement> UntilAsync(HttpClient client, string path, Func<JsonElement, bool> done) =>
+        Eventually.ReadAsync(() => client.GetFromJsonAsync<JsonElement>("/api/v1/webhooks" + path), done, what: path);
 
     [Fact]
     public async Task Webhook_IsMadeToldTestedReplayedAndDeleted()

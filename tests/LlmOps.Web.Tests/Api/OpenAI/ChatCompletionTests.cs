@@ -5,6 +5,7 @@ using LlmOps.Engines.Evaluation;
 using LlmOps.Engines.Inference;
 using LlmOps.Engines.Text;
 using LlmOps.Lifecycle.Tracing;
+using LlmOps.TestKit;
 
 namespace LlmOps.Web.Tests.Api.OpenAI;
 
@@ -171,18 +172,9 @@ public sealed class ChatCompletionTests(OpenAIDeployments models)
         var stream = await answer.Content.ReadAsStreamAsync();
         Assert.True(await stream.ReadAsync(new byte[16]) > 0);
         answer.Dispose();
-        for (var tries = 0; ; tries++)
-        {
-            var rows = await models.Product.Get<ReadTraces>().ListAsync(new(Search: trace), 0, 1);
-            if (rows.Rows.Count > 0)
-            {
-                Assert.StartsWith("Broken off after", rows.Rows[0].Error, StringComparison.Ordinal);
-                Assert.InRange(rows.Rows[0].OutputTokens!.Value, 1, 399);
-                return;
-            }
-            Assert.True(tries < 100, "The trace of the stream that was given up never came.");
-            await Task.Delay(100);
-        }
+        var kept = (await Eventually.ReadAsync(() => models.Product.Get<ReadTraces>().ListAsync(new(Search: trace), 0, 1), found => found.Rows.Count > 0)).Rows[0];
+        Assert.StartsWith("Broken off after", kept.Error, StringComparison.Ordinal);
+        Assert.InRange(kept.OutputTokens!.Value, 1, 399);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
@@ -10,6 +9,7 @@ using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Registry;
+using LlmOps.TestKit;
 
 namespace LlmOps.Web.Tests.Api.OpenAI;
 
@@ -172,14 +172,5 @@ public sealed class MovingTrafficTests(OpenAIDeployments models)
         await models.Product.Get<DecideApproval>().ApproveAsync(request.Id, "fine", OpenAIDeployments.Release);
     }
 
-    private static async Task<JsonElement> UntilAsync(HttpClient client, string path, Func<JsonElement, bool> done)
-    {
-        for (var waited = Stopwatch.StartNew(); ; await Task.Delay(50))
-        {
-            var read = await SendAsync(client, HttpMethod.Get, path);
-            if (done(read))
-                return read;
-            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(30), $"{path} stayed {read}");
-        }
-    }
+    private static Task<JsonElement> UntilAsync(HttpClient client, string path, Func<JsonElement, bool> done) => Eventually.ReadAsync(() => SendAsync(client, HttpMethod.Get, path), done, what: path);
 }
