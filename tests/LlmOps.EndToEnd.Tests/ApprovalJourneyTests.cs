@@ -83,7 +83,7 @@ public sealed class ApprovalJourneyTests(ReleaseOffice office) : IClassFixture<R
         await rita.Page.Locator("#description").FillAsync("Answers about animals. Not for medicine.");
         await rita.Button("Save").ClickAsync();
         await Expect(rita.Button("Edit")).ToBeVisibleAsync();
-        await rolf.Button("Approve").ClickAsync();
+        await rolf.PressApproveAsync();
         await Expect(rolf.Page.Locator("p.form-error").First).ToContainTextAsync("Void. The evidence changed after the request: the model card changed");
         Assert.Null(await office.HolderAsync(model));
         await IsRefusedAsync(rolf, first, Refused, "Voided already");
@@ -94,7 +94,8 @@ public sealed class ApprovalJourneyTests(ReleaseOffice office) : IClassFixture<R
         await rosa.ApproveAsync(next, "Still fine.");
         await Expect(rosa.Text("Signatures: 1 of 2")).ToBeVisibleAsync();
         await office.MeasureAsync(second, 0.4);
-        await rolf.ApproveAsync(next, "Looks good.");
+        await rolf.OpenAsync($"/approvals/{next}");
+        await rolf.PressApproveAsync();
         await Expect(rolf.Page.Locator("p.form-error").First).ToContainTextAsync("int8 was measured again");
         Assert.Null(await office.HolderAsync(model));
 

@@ -73,4 +73,7 @@ public sealed class Desk
         await Page.Locator("textarea").First.FillAsync(comment);
         await Button("Approve").ClickAsync();
     }
+
+    /// <summary>Presses the button of the open page even where it cannot be pressed any more: the clock closes requests whose evidence changed, and may be first.</summary>
+    public Task PressApproveAsync() => Button("Approve").DispatchEventAsync("click");
 }
