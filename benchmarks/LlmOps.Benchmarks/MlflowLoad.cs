@@ -186,8 +186,8 @@ internal static class MlflowLoad
             $"INSERT INTO experiments (\"Id\", \"Name\", \"Description\", \"CreatedAt\") VALUES ({experiment}, 'many', '', 0)",
             $"INSERT INTO runs (\"Id\", \"ExperimentId\", \"Name\", \"State\", \"CreatedBy\", \"StartedAt\") SELECT {Id("8000")}, {experiment}, 'run-' || i, CASE WHEN i % 10 = 0 THEN 'Failed' ELSE 'Succeeded' END, 'load', 1700000000000 + i FROM {n}",
             .. new[] { ("acc", 7919), ("loss", 104729), ("f1", 1299709) }.Select(m => $"INSERT INTO latest_metrics (\"RunId\", \"Key\", \"ExperimentId\", \"Value\", \"IsNan\", \"Step\", \"At\") SELECT {Id("8000")}, '{m.Item1}', {experiment}, (CAST(i AS BIGINT) * {m.Item2} % 100003) / 100003.0, {not}, 1, 1700000000000 FROM {n}"),
-            .. new[] { ("lr", "'0.0' || (i % 10)"), ("seed", Text("i")), ("layers", Text("i % 7")), ("optimizer", "CASE WHEN i % 2 = 0 THEN 'adam' ELSE 'sgd' END") }.Select(p => $"INSERT INTO params (\"RunId\", \"Key\", \"Value\", \"Head\") SELECT {Id("8000")}, '{p.Item1}', {p.Item2}, {p.Item2} FROM {n}"),
-            .. new[] { ("team", "'team-' || (i % 7)"), ("mlflow.user", "'load'"), ("mlflow.runName", "'run-' || i") }.Select(t => $"INSERT INTO run_tags (\"RunId\", \"Key\", \"Value\", \"Head\") SELECT {Id("8000")}, '{t.Item1}', {t.Item2}, {t.Item2} FROM {n}"),
+            .. new[] { ("lr", "'0.0' || (i % 10)"), ("seed", Text("i")), ("layers", Text("i % 7")), ("optimizer", "CASE WHEN i % 2 = 0 THEN 'adam' ELSE 'sgd' END") }.Select(p => $"INSERT INTO params (\"RunId\", \"ExperimentId\", \"StartedAt\", \"Key\", \"Value\", \"Head\") SELECT {Id("8000")}, {experiment}, 1700000000000 + i, '{p.Item1}', {p.Item2}, {p.Item2} FROM {n}"),
+            .. new[] { ("team", "'team-' || (i % 7)"), ("mlflow.user", "'load'"), ("mlflow.runName", "'run-' || i") }.Select(t => $"INSERT INTO run_tags (\"RunId\", \"ExperimentId\", \"StartedAt\", \"Key\", \"Value\", \"Head\") SELECT {Id("8000")}, {experiment}, 1700000000000 + i, '{t.Item1}', {t.Item2}, {t.Item2} FROM {n}"),
         ];
         foreach (var statement in statements)
             await db.Database.ExecuteSqlRawAsync(statement);

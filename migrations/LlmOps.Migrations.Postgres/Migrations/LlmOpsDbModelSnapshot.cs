@@ -3160,10 +3160,16 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("text");
 
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
                     b.Property<string>("Head")
                         .IsRequired()
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)");
+
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("bigint");
 
                     b.Property<string>("Value")
                         .IsRequired()
@@ -3171,7 +3177,8 @@ namespace LlmOps.Migrations.Postgres.Migrations
 
                     b.HasKey("RunId", "Key");
 
-                    b.HasIndex("Key", "Head", "RunId");
+                    b.HasIndex("ExperimentId", "Key", "Head", "StartedAt", "RunId")
+                        .IsDescending(false, false, false, true, false);
 
                     b.ToTable("params", (string)null);
                 });
@@ -3363,10 +3370,16 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("text");
 
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("uuid");
+
                     b.Property<string>("Head")
                         .IsRequired()
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)");
+
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("bigint");
 
                     b.Property<string>("Value")
                         .IsRequired()
@@ -3374,7 +3387,8 @@ namespace LlmOps.Migrations.Postgres.Migrations
 
                     b.HasKey("RunId", "Key");
 
-                    b.HasIndex("Key", "Head", "RunId");
+                    b.HasIndex("ExperimentId", "Key", "Head", "StartedAt", "RunId")
+                        .IsDescending(false, false, false, true, false);
 
                     b.ToTable("run_tags", (string)null);
                 });

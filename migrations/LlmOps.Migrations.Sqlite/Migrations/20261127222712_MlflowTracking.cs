@@ -414,8 +414,8 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                 table: "run_tags",
                 columns: new[] { "Key", "Head", "RunId" });
 
-            migrationBuilder.Sql("UPDATE params SET \"Head\" = substr(\"Value\", 1, 100)");
-            migrationBuilder.Sql("INSERT INTO latest_metrics (\"RunId\", \"Key\", \"ExperimentId\", \"Value\", \"IsNan\", \"Step\", \"At\") SELECT \"RunId\", \"Key\", \"ExperimentId\", \"Value\", \"IsNan\", \"Step\", \"At\" FROM (SELECT m.\"RunId\", m.\"Key\", r.\"ExperimentId\", m.\"Value\", m.\"IsNan\", m.\"Step\", m.\"At\", ROW_NUMBER() OVER (PARTITION BY m.\"RunId\", m.\"Key\" ORDER BY m.\"At\" DESC, m.\"Step\" DESC, m.\"Value\" DESC) AS place FROM metrics m JOIN runs r ON r.\"Id\" = m.\"RunId\") AS newest WHERE place = 1");
+            migrationBuilder.Sql("UPDATE params SET \"Head\" = substr(\"Value\", 1, 100);");
+            migrationBuilder.Sql("INSERT INTO latest_metrics (\"RunId\", \"Key\", \"ExperimentId\", \"Value\", \"IsNan\", \"Step\", \"At\") SELECT \"RunId\", \"Key\", \"ExperimentId\", \"Value\", \"IsNan\", \"Step\", \"At\" FROM (SELECT m.\"RunId\", m.\"Key\", r.\"ExperimentId\", m.\"Value\", m.\"IsNan\", m.\"Step\", m.\"At\", ROW_NUMBER() OVER (PARTITION BY m.\"RunId\", m.\"Key\" ORDER BY m.\"At\" DESC, m.\"Step\" DESC, m.\"Value\" DESC) AS place FROM metrics m JOIN runs r ON r.\"Id\" = m.\"RunId\") AS newest WHERE place = 1;");
         }
 
         /// <inheritdoc />

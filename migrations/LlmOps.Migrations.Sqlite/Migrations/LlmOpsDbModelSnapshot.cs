@@ -3147,10 +3147,16 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("TEXT");
 
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Head")
                         .IsRequired()
                         .HasMaxLength(100)
                         .HasColumnType("TEXT");
+
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("INTEGER");
 
                     b.Property<string>("Value")
                         .IsRequired()
@@ -3158,7 +3164,8 @@ namespace LlmOps.Migrations.Sqlite.Migrations
 
                     b.HasKey("RunId", "Key");
 
-                    b.HasIndex("Key", "Head", "RunId");
+                    b.HasIndex("ExperimentId", "Key", "Head", "StartedAt", "RunId")
+                        .IsDescending(false, false, false, true, false);
 
                     b.ToTable("params", (string)null);
                 });
@@ -3350,10 +3357,16 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<string>("Key")
                         .HasColumnType("TEXT");
 
+                    b.Property<Guid>("ExperimentId")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Head")
                         .IsRequired()
                         .HasMaxLength(100)
                         .HasColumnType("TEXT");
+
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("INTEGER");
 
                     b.Property<string>("Value")
                         .IsRequired()
@@ -3361,7 +3374,8 @@ namespace LlmOps.Migrations.Sqlite.Migrations
 
                     b.HasKey("RunId", "Key");
 
-                    b.HasIndex("Key", "Head", "RunId");
+                    b.HasIndex("ExperimentId", "Key", "Head", "StartedAt", "RunId")
+                        .IsDescending(false, false, false, true, false);
 
                     b.ToTable("run_tags", (string)null);
                 });

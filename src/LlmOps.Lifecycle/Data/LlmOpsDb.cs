@@ -188,7 +188,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.HasIndex(x => x.SweepTrialId);
             e.Property(x => x.Verdict).HasMaxLength(32);
         });
-        model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.Key, x.Head, x.RunId }); });
+        model.Entity<Param>(e => { e.ToTable("params"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.ExperimentId, x.Key, x.Head, x.StartedAt, x.RunId }).IsDescending(false, false, false, true, false); });
         model.Entity<Metric>(e => { e.ToTable("metrics"); e.HasKey(x => new { x.RunId, x.Key, x.Step, x.At, x.Value, x.IsNan }); });
         model.Entity<RunOutput>(e =>
         {
@@ -227,7 +227,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
             e.HasOne<Run>().WithMany().HasForeignKey(x => x.RunId);
             e.HasIndex(x => new { x.ExperimentId, x.Key, x.Value, x.RunId });
         });
-        model.Entity<RunTag>(e => { e.ToTable("run_tags"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.Key, x.Head, x.RunId }); });
+        model.Entity<RunTag>(e => { e.ToTable("run_tags"); e.HasKey(x => new { x.RunId, x.Key }); e.Property(x => x.Head).HasMaxLength(IndexedText.Length); e.HasIndex(x => new { x.ExperimentId, x.Key, x.Head, x.StartedAt, x.RunId }).IsDescending(false, false, false, true, false); });
         model.Entity<ExperimentTag>(e => { e.ToTable("experiment_tags"); e.HasKey(x => new { x.ExperimentId, x.Key }); });
         model.Entity<LoggedDataset>(e =>
         {

@@ -37,10 +37,11 @@ public sealed class StartRun(WriteGroups groups, Hints hints, TimeProvider time)
             var experiment = await db.Experiments.AsNoTracking().SingleOrDefaultAsync(e => e.Id == wanted.ExperimentId)
                 ?? throw new LlmOpsException(ErrorCode.ResourceDoesNotExist, $"No Experiment with id={TrackingKeys.Text(wanted.ExperimentId)} exists");
             ChangeExperiment.EnsureActive(experiment);
+            var at = wanted.StartedAt ?? now;
             var run = new Run
             {
-                ExperimentId = experiment.Id, Name = name, State = RunState.Running, CreatedBy = TrackingLimits.EnsureText(wanted.User, "User", 256), StartedAt = wanted.StartedAt ?? now,
-                Tags = [.. tags.Select(t => new RunTag { Key = t.Key, Value = t.Value })],
+                ExperimentId = experiment.Id, Name = name, State = RunState.Running, CreatedBy = TrackingLimits.EnsureText(wanted.User, "User", 256), StartedAt = at,
+                Tags = [.. tags.Select(t => new RunTag { ExperimentId = experiment.Id, StartedAt = at, Key = t.Key, Value = t.Value })],
             };
             db.Runs.Add(run);
             await db.SaveChangesAsync();
@@ -80,7 +81,7 @@ public sealed class ChangeRun(IDbContextFactory<LlmOpsDb> dbs, WriteGroups group
                 if (await db.RunTags.SingleOrDefaultAsync(t => t.RunId == id && t.Key == StartRun.NameTag) is { } tag)
                     tag.Value = name;
                 else
-                    db.RunTags.Add(new RunTag { RunId = id, Key = StartRun.NameTag, Value = name });
+                    db.RunTags.Add(new RunTag { RunId = id, ExperimentId = run.ExperimentId, StartedAt = run.StartedAt, Key = StartRun.NameTag, Value = name });
             }
             await db.SaveChangesAsync();
             return new LoggedRun(run.Id, run.ExperimentId, run.Name, run.CreatedBy, run.State, run.StartedAt, run.EndedAt, false, await db.Experiments.Where(e => e.Id == run.ExperimentId).Select(e => e.ArtifactLocation).SingleAsync());

@@ -16,13 +16,13 @@ public sealed class LogModelHistory(WriteGroups groups)
         var model = Parse(TrackingLimits.EnsureText(TrackingKeys.Required(modelJson, "model_json"), "model_json", Longest));
         return groups.WriteAsync(async db =>
         {
-            await ChangeRun.ActiveAsync(db, runId, ct);
+            var run = await ChangeRun.ActiveAsync(db, runId, ct);
             var tag = await db.RunTags.SingleOrDefaultAsync(t => t.RunId == runId && t.Key == Tag);
             var history = tag is null ? [] : Stored(tag.Value);
             history.Add(model.DeepClone());
             var text = history.ToJsonString(Json.Options);
             if (tag is null)
-                db.RunTags.Add(new RunTag { RunId = runId, Key = Tag, Value = text });
+                db.RunTags.Add(new RunTag { RunId = runId, ExperimentId = run.ExperimentId, StartedAt = run.StartedAt, Key = Tag, Value = text });
             else
                 tag.Value = text;
             await db.SaveChangesAsync();

@@ -22,7 +22,7 @@ public static class LogRun
         var run = new Run
         {
             ExperimentId = parent.Id, Name = name, State = RunState.Running, JobId = jobId, CreatedBy = createdBy, StartedAt = now,
-            Params = [.. parameters.Select(p => new Param { Key = p.Key, Value = p.Value })],
+            Params = [.. parameters.Select(p => new Param { ExperimentId = parent.Id, StartedAt = now, Key = p.Key, Value = p.Value })],
         };
         db.Runs.Add(run);
         return run;

@@ -42,6 +42,9 @@ public sealed class Run
 public sealed class Param
 {
     public Guid RunId { get; init; }
+    /// <summary>This and the next are those of its run, which never change: an index holds the values of an experiment with the newest run first.</summary>
+    public required Guid ExperimentId { get; init; }
+    public required DateTimeOffset StartedAt { get; init; }
     public required string Key { get; init; }
     public required string Value { get; init; }
     /// <summary>What the index holds of the value; see <see cref="IndexedText"/>.</summary>

@@ -9,13 +9,13 @@ internal static class WriteBatches
 {
     private const string RunNameTag = "mlflow.runName";
 
-    private sealed record Target(Guid Id, Guid ExperimentId, bool IsDeleted);
+    private sealed record Target(Guid Id, Guid ExperimentId, DateTimeOffset StartedAt, bool IsDeleted);
 
     /// <returns>For each batch why it was not written, or null.</returns>
     public static async Task<IReadOnlyList<LlmOpsException?>> WriteAsync(LlmOpsDb db, IReadOnlyList<LogBatch> batches, CancellationToken ct)
     {
         Guid[] ids = [.. batches.Select(b => b.RunId).Distinct()];
-        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
+        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).Select(r => new Target(r.Id, r.ExperimentId, r.StartedAt, r.DeletedAt != null)).ToDictionaryAsync(r => r.Id, ct);
         var stored = await StoredParamsAsync(db, batches, ct);
         var refusals = new List<LlmOpsException?>(batches.Count);
         var good = new List<LogBatch>(batches.Count);
@@ -29,9 +29,9 @@ internal static class WriteBatches
             // What this batch says holds for those behind it in the group.
             foreach (var (key, value) in batch.Params)
                 if (stored.TryAdd((batch.RunId, key), value))
-                    db.Params.Add(new Param { RunId = batch.RunId, Key = key, Value = value });
+                    db.Params.Add(new Param { RunId = batch.RunId, ExperimentId = runs[batch.RunId].ExperimentId, StartedAt = runs[batch.RunId].StartedAt, Key = key, Value = value });
         }
-        await TagAsync(db, good, ct);
+        await TagAsync(db, good, runs, ct);
         if (db.ChangeTracker.HasChanges())
             await db.SaveChangesAsync(ct);
         if (good.Exists(b => b.Metrics.Count > 0))
@@ -67,7 +67,7 @@ internal static class WriteBatches
     }
 
     /// <summary>The last value wins; the tag that clients name a run with is its name.</summary>
-    private static async Task TagAsync(LlmOpsDb db, List<LogBatch> batches, CancellationToken ct)
+    private static async Task TagAsync(LlmOpsDb db, List<LogBatch> batches, Dictionary<Guid, Target> runs, CancellationToken ct)
     {
         var tags = new Dictionary<(Guid Run, string Key), string>();
         foreach (var batch in batches)
@@ -83,7 +83,7 @@ internal static class WriteBatches
             if (stored.TryGetValue((run, key), out var tag))
                 tag.Value = value;
             else
-                db.RunTags.Add(new RunTag { RunId = run, Key = key, Value = value });
+                db.RunTags.Add(new RunTag { RunId = run, ExperimentId = runs[run].ExperimentId, StartedAt = runs[run].StartedAt, Key = key, Value = value });
             if (key == RunNameTag && value.Length > 0)
                 await db.Runs.Where(r => r.Id == run).ExecuteUpdateAsync(s => s.SetProperty(r => r.Name, value), ct);
         }

@@ -1,6 +1,8 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.TestKit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace LlmOps.Lifecycle.Tests.Data;
 
@@ -32,6 +34,27 @@ public abstract class MigrationTests(DatabaseProvider provider)
         var before = await db.Database.GetAppliedMigrationsAsync();
         await db.Database.MigrateAsync();
         Assert.Equal(before, await db.Database.GetAppliedMigrationsAsync());
+    }
+
+    [Fact]
+    public async Task OldParametersAndTags_LearnExperimentAndStartOfTheirRun()
+    {
+        await using var database = await TestDatabase.CreateWithoutSchemaAsync(provider);
+        await using var db = database.Open();
+        await db.GetService<IMigrator>().MigrateAsync(db.Database.GetMigrations().Single(m => m.EndsWith("_Drift", StringComparison.Ordinal)));
+        const string Experiment = "00000000-0000-7000-9000-00000000000A", Run = "00000000-0000-7000-8000-00000000000B";
+        string[] old =
+        [
+            $"INSERT INTO experiments (\"Id\", \"Name\", \"Description\", \"CreatedAt\") VALUES ('{Experiment}', 'old', '', 0)",
+            $"INSERT INTO runs (\"Id\", \"ExperimentId\", \"Name\", \"State\", \"CreatedBy\", \"StartedAt\") VALUES ('{Run}', '{Experiment}', 'old', 'Running', 'ada', 4711)",
+            .. new[] { "params", "run_tags" }.Select(table => $"INSERT INTO {table} (\"RunId\", \"Key\", \"Value\", \"Head\") VALUES ('{Run}', 'lr', '0.1', '0.1')"),
+        ];
+        foreach (var statement in old)
+            await db.Database.ExecuteSqlRawAsync(statement);
+        await db.Database.MigrateAsync();
+        var (parameter, tag) = (await db.Params.SingleAsync(), await db.RunTags.SingleAsync());
+        Assert.Equal((new Guid(Experiment), 4711L), (parameter.ExperimentId, parameter.StartedAt.ToUnixTimeMilliseconds()));
+        Assert.Equal((new Guid(Experiment), 4711L), (tag.ExperimentId, tag.StartedAt.ToUnixTimeMilliseconds()));
     }
 
     [Fact]

@@ -30,12 +30,12 @@ internal static class RunColumns
         if (c.Operator is FilterOperator.IsNull or FilterOperator.IsNotNull)
             return "";
         EnsureText(c, what, allowList: true);
-        return " AND " + (c.Operator == FilterOperator.Equal ? HasText(sql, c.Value.Text!) : sql.Compare("x.\"Value\"", c.Operator, c.Value));
+        return " AND " + (c.Operator == FilterOperator.Equal ? HasText(sql, "x", c.Value.Text!) : sql.Compare("x.\"Value\"", c.Operator, c.Value));
     }
 
     /// <summary>A beginning that is shorter than the index holds is the whole value, and the index alone answers.</summary>
-    public static string HasText(SqlText sql, string value) =>
-        $"x.\"Head\" = {sql.Value(IndexedText.Head(value))}{(value.Length < IndexedText.Length - 1 ? "" : $" AND x.\"Value\" = {sql.Value(value)}")}";
+    public static string HasText(SqlText sql, string table, string value) =>
+        $"{table}.\"Head\" = {sql.Value(IndexedText.Head(value))}{(value.Length < IndexedText.Length - 1 ? "" : $" AND {table}.\"Value\" = {sql.Value(value)}")}";
 
     private static string Number(SqlText sql, Filter.Comparison c, string column, bool orNan)
     {
@@ -105,6 +105,8 @@ internal static class RunColumns
         "artifact_uri" or "artifact uri" => "artifact_uri",
         _ => throw LlmOpsException.Invalid($"Invalid attribute key '{TrackingKeys.Shown(key)}' specified. Valid keys are run_id, run_name, status, artifact_uri, user_id, start_time, end_time and created; metrics, parameters and tags need their prefix."),
     };
+
+    public static bool IsStart(string key) => AttributeKey(key) == "start_time";
 
     public static bool IsTime(string key) => AttributeKey(key) is "start_time" or "end_time";
 

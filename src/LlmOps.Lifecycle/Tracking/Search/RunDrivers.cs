@@ -2,6 +2,22 @@ using LlmOps.Lifecycle.Data;
 
 namespace LlmOps.Lifecycle.Tracking.Search;
 
+/// <summary>A condition that every found run must meet, whose rows are read first.</summary>
+/// <param name="IsFew">Few rows meet it, and they are sorted afterwards; otherwise the index gives them with the newest run first, and reading ends when the page is full.</param>
+internal sealed record RunDriver(Filter.Comparison Condition, bool IsFew)
+{
+    public string Table => RunColumns.EntityOf(Condition.Entity) switch { RunColumns.Entity.Metric => "latest_metrics", RunColumns.Entity.Param => "params", _ => "run_tags" };
+
+    /// <summary>What its rows, called d, must meet.</summary>
+    public string Where(SqlText sql, IReadOnlyList<Guid> experiments)
+    {
+        var rows = $"{sql.In("d.\"ExperimentId\"", experiments)} AND d.\"Key\" = {sql.Value(Condition.Key)}";
+        return RunColumns.EntityOf(Condition.Entity) == RunColumns.Entity.Metric
+            ? $"{rows} AND {sql.Compare("d.\"Value\"", Condition.Operator, Condition.Value)} AND d.\"IsNan\" = {RunColumns.False(sql)}"
+            : $"{rows} AND {RunColumns.HasText(sql, "d", Condition.Value.Text!)}";
+    }
+}
+
 /// <summary>
 /// Of conditions that every found run must meet, the one that few meet: then those few are looked at instead of all runs. Neither database knows beforehand how rare
 /// a value is, so the index is asked, and asked no longer than it takes to see that a condition is not rare.
@@ -10,32 +26,32 @@ internal static class RunDrivers
 {
     private const int Few = 1000;
 
-    public static async Task<Filter.Comparison?> ChooseAsync(LlmOpsDb db, bool postgres, IReadOnlyList<Guid> experiments, Filter filter, CancellationToken ct)
+    public static async Task<RunDriver?> ChooseAsync(LlmOpsDb db, bool postgres, RunQuery query, IReadOnlyList<OrderItem> order, Filter filter, CancellationToken ct)
     {
-        (Filter.Comparison? Condition, long Count) best = (null, Few + 1);
-        foreach (var condition in (filter is Filter.All all ? all.Parts : [filter]).OfType<Filter.Comparison>().Where(CanDrive).Take(5))
+        (RunDriver? Driver, long Count) best = (null, Few + 1);
+        var conditions = Conditions(filter).Where(CanDrive).ToList();
+        foreach (var condition in conditions.Take(5))
         {
-            var sql = new SqlText(postgres);
-            var found = (await sql.ReadAsync(db, $"SELECT COUNT(*) FROM (SELECT 1 AS one FROM {Rows(sql, condition, experiments)} LIMIT {best.Count}) AS few", r => r.GetInt64(0), ct))[0];
+            var (driver, sql) = (new RunDriver(condition, true), new SqlText(postgres));
+            var text = $"SELECT COUNT(*) FROM (SELECT 1 AS one FROM {driver.Table} d WHERE {driver.Where(sql, query.Experiments)} LIMIT {best.Count}) AS few";
+            var found = (await sql.ReadAsync(db, text, r => r.GetInt64(0), ct, byIndex: true))[0];
             if (found < best.Count)
-                best = (condition, found);
+                best = (driver, found);
         }
-        return best.Condition;
+        if (best.Driver is null && RunStatement.IsNewestFirst(query, order) && conditions.Find(IsText) is { } common)
+            return new(common, false);
+        return best.Driver;
     }
 
-    private static bool CanDrive(Filter.Comparison c) => RunColumns.EntityOf(c.Entity) switch
-    {
-        RunColumns.Entity.Param or RunColumns.Entity.Tag => c is { Operator: FilterOperator.Equal, Value.Text: not null },
-        RunColumns.Entity.Metric => c.Operator.IsOrder() && c.Operator != FilterOperator.NotEqual && c.Value.Number is not null,
-        _ => false,
-    };
+    public static bool CanDrive(Filter.Comparison c) => IsText(c) || IsNumber(c);
 
-    /// <summary>Table, called x, and condition.</summary>
-    public static string Rows(SqlText sql, Filter.Comparison c, IReadOnlyList<Guid> experiments)
-    {
-        var entity = RunColumns.EntityOf(c.Entity);
-        if (entity == RunColumns.Entity.Metric)
-            return $"latest_metrics x WHERE x.\"ExperimentId\" IN {sql.List(experiments.Cast<object>())} AND x.\"Key\" = {sql.Value(c.Key)} AND {sql.Compare("x.\"Value\"", c.Operator, c.Value)} AND x.\"IsNan\" = {RunColumns.False(sql)}";
-        return $"{(entity == RunColumns.Entity.Param ? "params" : "run_tags")} x WHERE x.\"Key\" = {sql.Value(c.Key)} AND {RunColumns.HasText(sql, c.Value.Text!)}";
-    }
+    /// <summary>No run without a number for this metric can be found.</summary>
+    public static bool NeedsNumber(Filter? filter, string metric) => filter is not null && Conditions(filter).Any(c => IsNumber(c) && c.Key == metric);
+
+    private static IEnumerable<Filter.Comparison> Conditions(Filter filter) => (filter is Filter.All all ? all.Parts : [filter]).OfType<Filter.Comparison>();
+
+    private static bool IsText(Filter.Comparison c) => RunColumns.EntityOf(c.Entity) is RunColumns.Entity.Param or RunColumns.Entity.Tag && c is { Operator: FilterOperator.Equal, Value.Text: not null };
+
+    private static bool IsNumber(Filter.Comparison c) =>
+        RunColumns.EntityOf(c.Entity) == RunColumns.Entity.Metric && c.Operator.IsOrder() && c.Operator != FilterOperator.NotEqual && c.Value.Number is not null;
 }

@@ -10,8 +10,8 @@ public sealed record RunQuery(IReadOnlyList<Guid> Experiments, string? Filter = 
 public sealed record Page<T>(IReadOnlyList<T> Items, string? NextPageToken);
 
 /// <summary>
-/// Finds runs. The newest come straight from an index, the best by a metric from another one; a condition that few runs meet is looked up first. Everything else is
-/// compared run by run, in the order in which the page is wanted, until the page is full.
+/// Finds runs. The newest come straight from an index, the best by a metric from another one; a condition that few runs meet is looked up first. The runs with a
+/// value that many have come from its index with the newest first. Everything else is compared run by run, in the order in which the page is wanted, until the page is full.
 /// </summary>
 public sealed class SearchRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups)
 {
@@ -34,13 +34,14 @@ public sealed class SearchRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups grou
         await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var postgres = !db.Database.IsSqlite();
-        var driver = filter is null ? null : await RunDrivers.ChooseAsync(db, postgres, query.Experiments, filter, ct);
+        await using var transaction = postgres ? await db.Database.BeginTransactionAsync(ct) : null;
+        var driver = filter is null ? null : await RunDrivers.ChooseAsync(db, postgres, query, order, filter, ct);
         var ids = new List<Guid>();
         Place? next = null;
         var byMetric = RunStatement.IsByMetric(query, order) && driver is null;
         foreach (var rest in byMetric ? new[] { false, true } : [true])
         {
-            if (place is { Rest: true } && !rest)
+            if ((place is { Rest: true } && !rest) || (byMetric && rest && RunDrivers.NeedsNumber(filter, order[0].Key)))
                 continue;
             var statement = new RunStatement(postgres, query, filter, order, driver, byMetric ? rest : null);
             var begin = place?.Rest == rest ? place.Values : null;

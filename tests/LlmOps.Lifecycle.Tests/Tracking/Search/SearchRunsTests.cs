@@ -129,6 +129,49 @@ public abstract class SearchRunsTests(DatabaseProvider provider) : ProductTests(
         }
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("start_time DESC")]
+    public async Task CommonValues_AreReadNewestFirst_InTheOrderOfTheWhole(string? order)
+    {
+        var (here, there) = (new Experiment { Name = "here", CreatedAt = Product.Clock.GetUtcNow() }, new Experiment { Name = "there", CreatedAt = Product.Clock.GetUtcNow() });
+        // More than are counted as few; some start at the same time, some are deleted, and another experiment has the same values.
+        var random = new Random(5);
+        var runs = Enumerable.Range(0, 3600).Select(i => Made(i % 9 == 0 ? there : here, i, random)).ToList();
+        await using (var db = Product.Open())
+        {
+            db.AddRange(here, there);
+            db.AddRange(runs);
+            await db.SaveChangesAsync();
+        }
+        string[] by = order is null ? [] : [order];
+        foreach (var filter in new[] { "params.lr = '0.1' AND tags.team = 'core'", "tags.team = 'core' AND params.lr = '0.1' AND attributes.status = 'RUNNING'" })
+        {
+            var expected = runs.Where(r => r.ExperimentId == here.Id && r.DeletedAt is null && r.Params[0].Value == "0.1" && r.Tags[0].Value == "core").OrderByDescending(r => r.StartedAt).ThenBy(r => r.Id).Select(r => r.Name).ToList();
+            Assert.InRange(expected.Count, 300, 1300);
+            var (found, token) = (new List<string>(), (string?)null);
+            do
+            {
+                var page = await Get<SearchRuns>().SearchAsync(new([here.Id], filter, MaxResults: 97, OrderBy: by, PageToken: token));
+                found.AddRange(page.Items.Select(r => r.Name));
+                token = page.NextPageToken;
+            }
+            while (token is not null);
+            Assert.Equal(expected, found);
+        }
+    }
+
+    private static Run Made(Experiment experiment, int i, Random random)
+    {
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(1_000_000 + random.Next(500));
+        return new()
+        {
+            ExperimentId = experiment.Id, Name = $"run-{i}", State = RunState.Running, CreatedBy = "alice", StartedAt = at, DeletedAt = i % 11 == 0 ? at : null,
+            Params = [new() { ExperimentId = experiment.Id, StartedAt = at, Key = "lr", Value = i % 2 == 0 ? "0.1" : "0.01" }],
+            Tags = [new() { ExperimentId = experiment.Id, StartedAt = at, Key = "team", Value = i % 8 < 5 ? "core" : "edge" }],
+        };
+    }
+
     [Fact]
     public async Task NewRuns_DoNotMoveAPage()
     {
