@@ -9,14 +9,20 @@ namespace LlmOps.Lifecycle.Tracing;
 /// <summary>Values of attributes as text and as JSON.</summary>
 public static class AttributeText
 {
+    private const int MostKept = 1 << 16;
     private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? written;
 
     /// <summary>A text as it is, anything else as JSON.</summary>
     public static string? Of(object? value) => value switch { null => null, string text => text, _ => Json(value) };
 
     public static string Json(object? value)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
+        // One for each thread, unless a value was so large that it must not be kept.
+        var buffer = written is { Capacity: <= MostKept } kept ? kept : written = new(1024);
+        buffer.ResetWrittenCount();
         using (var writer = new Utf8JsonWriter(buffer, Relaxed))
             Write(writer, value);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);

@@ -15,8 +15,10 @@ public static class GenAiMessages
     public static void Gather(Dictionary<string, object?> attributes, IReadOnlyList<ReceivedEvent> events)
     {
         foreach (var (prefix, part, name) in Numbered)
-            if (Take(attributes, prefix, part) is { Count: > 0 } list)
+            if (Take(attributes, prefix, part) is { } list)
                 attributes.TryAdd(name, list);
+        if (events.Count == 0)
+            return;
         List<object?> input = [], output = [];
         foreach (var e in events)
             switch (e.Name)
@@ -46,10 +48,16 @@ public static class GenAiMessages
     }
 
     /// <summary>"prefix.2.role" becomes the field "role" of the third of a list. Numbers only order: a gap makes no empty place.</summary>
-    private static List<object?> Take(Dictionary<string, object?> attributes, string prefix, string part)
+    private static List<object?>? Take(Dictionary<string, object?> attributes, string prefix, string part)
     {
         SortedDictionary<int, Dictionary<string, object?>>? found = null;
-        foreach (var key in attributes.Keys.Where(k => k.StartsWith(prefix, StringComparison.Ordinal)).ToList())
+        List<string>? numbered = null;
+        foreach (var key in attributes.Keys)
+            if (key.StartsWith(prefix, StringComparison.Ordinal))
+                (numbered ??= []).Add(key);
+        if (numbered is null)
+            return null;
+        foreach (var key in numbered)
         {
             var dot = key.IndexOf('.', prefix.Length);
             if (dot < 0 || !int.TryParse(key.AsSpan(prefix.Length, dot - prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
@@ -63,6 +71,6 @@ public static class GenAiMessages
             item[field] = attributes[key];
             attributes.Remove(key);
         }
-        return found is null ? [] : [.. found.Values];
+        return found is null ? null : [.. found.Values];
     }
 }

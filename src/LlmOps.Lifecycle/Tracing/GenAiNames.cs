@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace LlmOps.Lifecycle.Tracing;
 
 /// <summary>The names of the GenAI conventions, and the older or foreign names that mean the same. A value under its own name always wins over one under another.</summary>
@@ -25,6 +27,8 @@ public static class GenAiNames
         [User] = ["enduser.id", "user.name"],
     };
 
+    private static readonly FrozenSet<string> Others = Aliases.Values.SelectMany(a => a).ToFrozenSet();
+
     /// <summary>Operations that call a model and are paid for. Agents and workflows repeat the tokens of the calls inside them.</summary>
     public static bool IsInference(string? operation) => operation is null or "chat" or "generate_content" or "text_completion" or "embeddings";
 
@@ -37,12 +41,21 @@ public static class GenAiNames
     /// <summary>Moves every value to its own name.</summary>
     public static void Settle(Dictionary<string, object?> attributes)
     {
-        foreach (var (name, aliases) in Aliases)
-            foreach (var alias in aliases)
-                if (attributes.Remove(alias, out var value) && value is not null)
-                    attributes.TryAdd(name, value);
+        if (HasOthers(attributes))
+            foreach (var (name, aliases) in Aliases)
+                foreach (var alias in aliases)
+                    if (attributes.Remove(alias, out var value) && value is not null)
+                        attributes.TryAdd(name, value);
         if (attributes.TryGetValue("openinference.span.kind", out var kind) && OperationOf(kind as string) is { } operation)
             attributes.TryAdd(Operation, operation);
+    }
+
+    private static bool HasOthers(Dictionary<string, object?> attributes)
+    {
+        foreach (var name in attributes.Keys)
+            if (Others.Contains(name))
+                return true;
+        return false;
     }
 
     private static IEnumerable<string> Usage(params string[] names) => names.SelectMany(n => new[] { "gen_ai.usage." + n, n, "llm.usage." + n });

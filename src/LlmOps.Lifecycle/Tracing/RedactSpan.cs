@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmOps.Engines.Evaluation.Detectors;
@@ -10,6 +12,9 @@ public static class RedactSpan
 {
     // Names, numbers and addresses of programs look random or like a person's, and are needed to find anything.
     private static readonly string[] Plain = ["gen_ai.response.id", "gen_ai.tool.call.id", "gen_ai.agent.id", "gen_ai.data_source.id", "gen_ai.request.", "gen_ai.provider.", "gen_ai.usage.", "server.", "service.", "telemetry.", "process.", "host.", "os.", "code.", "trace_id", "span_id", "links"];
+
+    // Nothing that a detector knows is shorter.
+    private const int ShortestSecret = 6;
 
     public static Span Hide(Span span, TraceSettings settings)
     {
@@ -30,6 +35,8 @@ public static class RedactSpan
     {
         try
         {
+            if (!HasAnything(text, settings))
+                return text;
             var root = JsonNode.Parse(text);
             return root is not null && Walk(root, settings) ? root.ToJsonString(Data.Json.Options) : text;
         }
@@ -40,6 +47,48 @@ public static class RedactSpan
         }
     }
 
+    /// <summary>Reads what <see cref="Walk"/> would look at and makes no tree of it: hardly a span has anything to hide, and this is done with all of them.</summary>
+    private static bool HasAnything(string json, TraceSettings settings)
+    {
+        var bytes = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(json.Length));
+        try
+        {
+            var reader = new Utf8JsonReader(bytes.AsSpan(0, Encoding.UTF8.GetBytes(json, bytes)));
+            while (reader.Read())
+                if (reader.TokenType == JsonTokenType.PropertyName && IsPlain(ref reader))
+                {
+                    reader.Read();
+                    reader.Skip();
+                }
+                else if (reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length >= ShortestSecret && reader.GetString()! is var text && Text(text, settings) != text)
+                    return true;
+            return false;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    private static bool IsPlain(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueIsEscaped)
+            return IsPlain(reader.GetString()!);
+        Span<char> name = stackalloc char[64];      // longer than any beginning that is looked for
+        var part = reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, name.Length)];
+        for (var i = 0; i < part.Length; i++)
+            name[i] = (char)part[i];                // what is not ASCII is in none of them
+        return IsPlain(name[..part.Length]);
+    }
+
+    private static bool IsPlain(ReadOnlySpan<char> key)
+    {
+        foreach (var beginning in Plain)
+            if (key.StartsWith(beginning, StringComparison.Ordinal))
+                return true;
+        return false;
+    }
+
     private static bool Walk(JsonNode node, TraceSettings settings)
     {
         var hidden = false;
@@ -47,7 +96,7 @@ public static class RedactSpan
         {
             case JsonObject map:
                 foreach (var (key, value) in map.ToList())
-                    if (value is not null && !Plain.Any(p => key.StartsWith(p, StringComparison.Ordinal)))
+                    if (value is not null && !IsPlain(key))
                         hidden |= value is JsonValue leaf ? Replace(leaf, settings, text => map[key] = text) : Walk(value, settings);
                 break;
             case JsonArray list:
@@ -75,14 +124,9 @@ public static class RedactSpan
 
     private static string Mask(string text, TraceSettings settings)
     {
-        // Nothing that a detector knows is shorter.
-        if (text.Length < 6)
+        if (text.Length < ShortestSecret)
             return text;
-        List<DetectedSpan> found = [];
-        if (settings.HideSecrets)
-            found.AddRange(SecretDetector.Find(text));
-        if (settings.HidePersonalData)
-            found.AddRange(PersonalDataDetector.Find(text));
-        return found.Count == 0 ? text : Redaction.Mask(text, found);
+        var (secrets, personal) = (settings.HideSecrets ? SecretDetector.Find(text) : [], settings.HidePersonalData ? PersonalDataDetector.Find(text) : []);
+        return secrets.Count + personal.Count == 0 ? text : Redaction.Mask(text, [.. secrets, .. personal]);
     }
 }

@@ -26,6 +26,7 @@ public sealed class PersonalDataDetectorTests
         var span = Assert.Single(PersonalDataDetector.Find(text));
 
         Assert.Equal((kind, value), (span.Kind, text[span.Start..span.End]));
+        Assert.Equal((kind, value), PersonalDataDetector.Find(value) is [var alone] ? (alone.Kind, value[alone.Start..alone.End]) : ("", value));
     }
 
     [Theory]

@@ -35,6 +35,21 @@ public sealed class SecretDetectorTests
         Assert.Equal(secret, text[span.Start..span.End]);
     }
 
+    [Theory]
+    [MemberData(nameof(Secrets))]
+    public void Find_NeedsNothingBesideIt(string kind, string secret)
+    {
+        foreach (var text in new[] { secret, $"a {secret}", $"(\n{secret}\n)" })
+            Assert.Equal((kind, secret), SecretDetector.Find(text) is [var span] ? (span.Kind, text[span.Start..span.End]) : ("", text));
+    }
+
+    [Fact]
+    public void Find_KnowsAnAddressThatIsASecret()
+    {
+        var hook = "https://hooks.slack.com/services/" + "T0/B0/abcdefghijklmnop";
+        Assert.Equal(hook, Only(hook, "slack-token"));
+    }
+
     [Fact]
     public void Find_TakesTheValueOutOfItsName()
     {
