@@ -39,6 +39,7 @@ public static class LifecycleSetup
         services.TryAddSingleton(TimeProvider.System);
         services.AddDatabase(configuration);
         services.AddSingleton(new ArtifactStore(configuration["Artifacts:Folder"] ?? Path.Combine(DataFolder.Of(configuration), "artifacts")));
+        services.AddSingleton(new PartFolders(Path.Combine(configuration["Artifacts:Folder"] ?? Path.Combine(DataFolder.Of(configuration), "artifacts"), "parts")));
         services.AddSingleton(new CheckpointFolders(Path.Combine(DataFolder.Of(configuration), "checkpoints")));
         services.AddBus(configuration);
 
@@ -174,6 +175,7 @@ public static class LifecycleSetup
         services.AddSingleton<LogInputs>();
         services.AddSingleton<LogModel>();
         services.AddSingleton<LoggedFiles>();
+        services.AddSingleton<UploadInParts>();
         services.AddSingleton<LogModelHistory>();
         services.AddSingleton<ReadLoggedModels>();
         services.AddSingleton<ReadLoggedRuns>();

@@ -114,9 +114,30 @@ public sealed class ArtifactStore
         var incoming = Path.Combine(root, "incoming", Guid.NewGuid().ToString("N"));
         try
         {
+            var (digest, size) = await WriteAsync(incoming, source, ct);
+            var path = BlobPath(digest);
+            // A crash before the move leaves only a file in incoming/, which nothing refers to; after it the blob is whole.
+            if (!File.Exists(path))
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                File.Move(incoming, path, overwrite: true);
+            }
+            return (digest, size);
+        }
+        finally
+        {
+            File.Delete(incoming);
+        }
+    }
+
+    /// <summary>A new file with these bytes; whole and on the disk when this returns.</summary>
+    internal static async Task<(string Digest, long Size)> WriteAsync(string path, Stream source, CancellationToken ct)
+    {
+        try
+        {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             long size = 0;
-            await using (var target = new FileStream(incoming, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            await using (var target = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
             {
                 var buffer = new byte[1 << 16];
                 int read;
@@ -128,24 +149,19 @@ public sealed class ArtifactStore
                 }
                 target.Flush(flushToDisk: true);
             }
-            var digest = Convert.ToHexStringLower(hash.GetHashAndReset());
-            var path = BlobPath(digest);
-            // A crash before the move leaves only a file in incoming/, which nothing refers to; after it the blob is whole.
-            if (!File.Exists(path))
-            {
-                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-                File.Move(incoming, path, overwrite: true);
-            }
-            return (digest, size);
+            return (Convert.ToHexStringLower(hash.GetHashAndReset()), size);
         }
         catch (IOException e) when (IsDiskFull(e))
         {
             throw new LlmOpsException(ErrorCode.ResourceExhausted, "The disk that holds the data folder is full. Free some space or set Data:Folder to another disk, then run this again.", e);
         }
-        finally
-        {
-            File.Delete(incoming);
-        }
+    }
+
+    /// <summary>Takes away what processes left behind that ended while they were storing something.</summary>
+    public void DeleteLeftovers(DateTimeOffset before)
+    {
+        foreach (var file in new DirectoryInfo(Path.Combine(root, "incoming")).EnumerateFiles().Where(f => f.LastWriteTimeUtc < before.UtcDateTime))
+            file.Delete();
     }
 
     private async Task CopyVerifiedAsync(ArtifactFile file, string path, CancellationToken ct)

@@ -19,7 +19,7 @@ public sealed class LoggedFiles(IDbContextFactory<LlmOpsDb> dbs, WriteGroups gro
     /// <summary>Replaces what is there. The bytes are on the disk before the path names them, so a path never names half a file.</summary>
     public async Task PutAsync(ArtifactPath path, Stream content, CancellationToken ct = default)
     {
-        EnsureWritable(path);
+        Writable(path);
         var (digest, size) = await store.PutAsync(content, ct);
         await groups.WriteAsync(async db =>
         {
@@ -58,7 +58,7 @@ public sealed class LoggedFiles(IDbContextFactory<LlmOpsDb> dbs, WriteGroups gro
     /// <summary>Takes away a file, or all files of a folder. What a registered version holds stays in that version.</summary>
     public async Task DeleteAsync(ArtifactPath path, CancellationToken ct = default)
     {
-        EnsureWritable(path);
+        Writable(path);
         var inside = path.Path + "/";
         var gone = await groups.WriteAsync(db => db.LoggedFiles.Where(f => f.Root == path.Root && (path.Path == "" || f.Path == path.Path || f.Path.StartsWith(inside))).ExecuteDeleteAsync(), ct);
         if (gone == 0)
@@ -104,12 +104,14 @@ public sealed class LoggedFiles(IDbContextFactory<LlmOpsDb> dbs, WriteGroups gro
         return string.IsNullOrEmpty(digest) ? (new ArtifactManifest([]), "") : (await store.ManifestAsync(digest, ct), string.Join('/', parts[3..]));
     }
 
-    private static void EnsureWritable(ArtifactPath path)
+    /// <summary>The path, or a refusal where no client may write.</summary>
+    public static ArtifactPath Writable(ArtifactPath path)
     {
         if (path.Full == Versions || path.Full.StartsWith(Versions + "/", StringComparison.Ordinal))
             throw new LlmOpsException(ErrorCode.PermissionDenied, "The files of a registered version never change. Register a new version instead.");
         if (path.Root.Length > 300)
             throw LlmOpsException.Invalid("The folder above 'artifacts' has more than 300 characters.");
+        return path;
     }
 
     private static LlmOpsException NotFound(ArtifactPath path) => new(ErrorCode.ResourceDoesNotExist, $"No such artifact: '{TrackingKeys.Shown(path.Full)}'");

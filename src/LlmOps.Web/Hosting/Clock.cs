@@ -2,6 +2,7 @@ using Hangfire;
 using Hangfire.Dashboard;
 using Hangfire.InMemory;
 using Hangfire.PostgreSql;
+using LlmOps.Lifecycle.Artifacts;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Deployments;
 using LlmOps.Lifecycle.Identity;
@@ -21,7 +22,7 @@ namespace LlmOps.Web.Hosting;
 /// Hangfire's storage costs time and nothing else.
 /// </summary>
 [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
-public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries, DeleteOldTraces traces, WatchDrift drift)
+public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, AdvanceSweeps sweeps, FireSchedules schedules, SettleFirings settle, SendNotifications send, ExpireApprovals approvals, WatchCanaries canaries, DeleteOldTraces traces, WatchDrift drift, UploadInParts uploads)
 {
     public async Task SweepAsync(CancellationToken ct)
     {
@@ -39,6 +40,8 @@ public sealed class Clock(JobTransitions transitions, AdvancePipelines advance, 
     public Task FireSchedulesAsync(CancellationToken ct) => schedules.FireDueAsync(ct);
 
     public Task DeleteOldTracesAsync(CancellationToken ct) => traces.DeleteAsync(ct);
+
+    public Task DeleteOldUploadsAsync(CancellationToken ct) => uploads.DeleteOldAsync(ct);
 
     public Task WatchDriftAsync(CancellationToken ct) => drift.WatchAsync(ct);
 
@@ -76,6 +79,7 @@ public static class ClockSetup
         recurring.AddOrUpdate<Clock>("approvals", c => c.ExpireApprovalsAsync(CancellationToken.None), "* * * * *");
         recurring.AddOrUpdate<Clock>("drift", c => c.WatchDriftAsync(CancellationToken.None), "*/5 * * * *");
         recurring.AddOrUpdate<Clock>("old traces", c => c.DeleteOldTracesAsync(CancellationToken.None), "7 * * * *");
+        recurring.AddOrUpdate<Clock>("old uploads", c => c.DeleteOldUploadsAsync(CancellationToken.None), "37 * * * *");
         // What came due while no process was there need not wait for the next full minute.
         recurring.Trigger("schedules");
         app.MapHangfireDashboard("/hangfire", new DashboardOptions { Authorization = [new Administrators()], DashboardTitle = "LlmOps clock", AppPath = "/" })

@@ -49,6 +49,7 @@ public static class WebSetup
             var protector = s.GetRequiredService<IDataProtectionProvider>().CreateProtector("LlmOps.Webhooks.v1");
             return new SecretVault(protector.Protect, protector.Unprotect);
         });
+        services.AddSingleton<ArtifactGrants>();
         services.AddClock(configuration);
         services.AddHostedService<WebhookSender>();
         services.AddApi();

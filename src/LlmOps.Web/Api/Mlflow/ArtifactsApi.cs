@@ -29,37 +29,13 @@ internal static class ArtifactsApi
         });
         // Relative to the folder that was asked for, unlike the list of a run.
         routes.Read<ListOfFolder>("GET", "/mlflow-artifacts/artifacts", async (r, c) => new FolderFiles(Files(await c.Get<LoggedFiles>().ListAsync(ArtifactPath.Parse(r.Path?.Trim('/')), c.Aborted), null)));
-        routes.Raw("GET", "/mlflow-artifacts/artifacts/{**path}", Permission.Read, async c =>
-        {
-            var path = ArtifactPath.ParseFile(PathOf(c));
-            if (TraceFileApi.Of(path) is var (trace, _))
-            {
-                await TraceFileApi.SendAsync(c, trace);
-                return;
-            }
-            await ArtifactPaths.SendAsync(c.Http, await c.Get<LoggedFiles>().OpenAsync(path, c.Aborted), path.Path);
-        });
-        routes.Raw("PUT", "/mlflow-artifacts/artifacts/{**path}", Permission.RunPipelines, async c =>
-        {
-            var path = ArtifactPath.ParseFile(PathOf(c));
-            if (TraceFileApi.Of(path) is var (trace, experiment))
-            {
-                await TraceFileApi.PutAsync(c, trace, experiment);
-                await EmptyAsync(c);
-                return;
-            }
-            await PutAsync(c, path, null);
-        });
+        routes.Raw("GET", "/mlflow-artifacts/artifacts/{**path}", Permission.Read, c => SendAsync(c, ArtifactPath.ParseFile(PathOf(c))));
+        routes.Raw("PUT", "/mlflow-artifacts/artifacts/{**path}", Permission.RunPipelines, c => PutAsync(c, ArtifactPath.ParseFile(PathOf(c))));
         routes.Raw("DELETE", "/mlflow-artifacts/artifacts/{**path}", Permission.RunPipelines, async c =>
         {
             await c.Get<LoggedFiles>().DeleteAsync(ArtifactPath.Parse(PathOf(c)), c.Aborted);
             await EmptyAsync(c);
         });
-        foreach (var step in new[] { "create", "complete", "abort" })
-            routes.Missing("POST", $"/mlflow-artifacts/mpu/{step}/{{**path}}", "Multipart upload is not supported for the current artifact repository; send the file by PUT. It", "2.0");
-        routes.Missing("GET", "/mlflow-artifacts/presigned/{**path}", "A presigned address; send and read files by the artifact proxy. It", "2.0");
-        routes.Missing("POST", "/mlflow/artifacts/presigned-upload-url", "A presigned address; send files by the artifact proxy. It", "2.0");
-        routes.Missing("POST", "/mlflow/artifacts/presigned-download-url", "A presigned address; read files by the artifact proxy. It", "2.0", onlyReads: true);
         routes.At("GET", "/get-artifact", Permission.Read, GetArtifactAsync);
         routes.At("POST", "/ajax-api/2.0/mlflow/upload-artifact", Permission.RunPipelines, async c =>
         {
@@ -77,20 +53,46 @@ internal static class ArtifactsApi
         await ArtifactPaths.SendAsync(call.Http, await call.Get<LoggedFiles>().OpenAsync(path, call.Aborted), path.Path);
     }
 
+    /// <summary>The file of a path; what the spans of a trace would be in, is made of them.</summary>
+    public static async Task SendAsync(MlflowCall call, ArtifactPath path)
+    {
+        if (TraceFileApi.Of(path) is var (trace, _))
+            await TraceFileApi.SendAsync(call, trace);
+        else
+            await ArtifactPaths.SendAsync(call.Http, await call.Get<LoggedFiles>().OpenAsync(path, call.Aborted), path.Path);
+    }
+
+    public static async Task PutAsync(MlflowCall call, ArtifactPath path)
+    {
+        if (TraceFileApi.Of(path) is var (trace, experiment))
+        {
+            await TraceFileApi.PutAsync(call, trace, experiment);
+            await EmptyAsync(call);
+            return;
+        }
+        await PutAsync(call, path, null);
+    }
+
+    /// <summary>Models are large; the disk is the limit.</summary>
+    public static void TakeAnySize(MlflowCall call)
+    {
+        if (call.Http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+            size.MaxRequestBodySize = null;
+    }
+
     private static async Task PutAsync(MlflowCall call, ArtifactPath path, long? most)
     {
         if (most is not null && (call.Http.Request.ContentLength ?? long.MaxValue) > most)
             throw LlmOpsException.Invalid($"A file that is sent here may have {most} bytes and must say how many it has. Send larger ones by the artifact proxy.");
-        // Models are large; the disk is the limit.
-        if (most is null && call.Http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = null;
+        if (most is null)
+            TakeAnySize(call);
         await call.Get<LoggedFiles>().PutAsync(path, call.Http.Request.Body, call.Aborted);
         await EmptyAsync(call);
     }
 
-    private static Task EmptyAsync(MlflowCall call) => call.Http.Response.WriteAsJsonAsync(new { }, call.Aborted);
+    public static Task EmptyAsync(MlflowCall call) => call.Http.Response.WriteAsJsonAsync(new { }, call.Aborted);
 
-    private static string? PathOf(MlflowCall call) => call.Http.GetRouteValue("path") as string;
+    public static string? PathOf(MlflowCall call) => call.Http.GetRouteValue("path") as string;
 
     private static IReadOnlyList<FileJson> Files(IReadOnlyList<ListedFile> files, string? within) =>
         [.. files.Select(f => new FileJson(string.IsNullOrEmpty(within) ? f.Path : $"{within.TrimEnd('/')}/{f.Path}", f.IsFolder, f.SizeBytes))];

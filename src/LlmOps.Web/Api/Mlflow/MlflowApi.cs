@@ -17,6 +17,8 @@ public static class MlflowApi
         routes.MapRuns();
         routes.MapMetrics();
         routes.MapArtifacts();
+        routes.MapArtifactParts();
+        routes.MapArtifactGrants();
         routes.MapLoggedModels();
         routes.MapRegisteredModels();
         routes.MapModelVersions();

@@ -40,7 +40,7 @@ public sealed class MlflowRoutes(IEndpointRouteBuilder app)
     /// <summary>The same at an address without a version.</summary>
     public IEndpointConventionBuilder At(string method, string pattern, Permission? permission, Func<MlflowCall, Task> answer)
     {
-        var endpoint = app.MapMethods(pattern, [method], http => GuardAsync(http, () => answer(new(http)))).WithMetadata(new MlflowEndpoint($"{method} {pattern}", "", true, permission is null or Permission.Read));
+        var endpoint = app.MapMethods(pattern, [method], http => GuardAsync(http, () => answer(new(http)))).WithMetadata(new MlflowEndpoint($"{method} {pattern}", "", true, permission is null ? method == "GET" : permission == Permission.Read));
         return permission is { } needed ? endpoint.RequirePermission(needed) : endpoint.AllowAnonymous();
     }
 

@@ -47,7 +47,6 @@ public sealed class ArtifactTests(WebProduct product)
             Assert.Equal(HttpStatusCode.OK, upload.StatusCode);
         await client.CallAsync("DELETE", $"{root}/model");
         await client.RefusedAsync(HttpStatusCode.NotFound, "RESOURCE_DOES_NOT_EXIST", "GET", $"{root}/model/MLmodel");
-        await client.RefusedAsync(HttpStatusCode.NotImplemented, "NOT_IMPLEMENTED", "POST", $"/mlflow-artifacts/mpu/create/{experiment}/{run}/artifacts/x", new { path = "x", num_parts = 2 });
     }
 
     /// <summary>As they would be read after one decoding.</summary>
