@@ -96,6 +96,7 @@ public static class LifecycleSetup
         services.AddSingleton<WatchCanaries>();
         services.AddSingleton<IngestSpans>();
         services.AddSingleton<KeepEvaluationResults>();
+        services.AddSingleton<ReceiveResults>();
         services.AddSingleton<ReceiveSpans>();
         services.AddSingleton<SetPrices>();
         services.AddSingleton<ReadPrices>();

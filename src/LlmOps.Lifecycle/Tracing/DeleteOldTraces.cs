@@ -24,7 +24,7 @@ public sealed class DeleteOldTraces(IDbContextFactory<LlmOpsDb> dbs, TraceSettin
         }
         if (deleted == 0)
             return 0;
-        await DeleteTraces.ForgetWithoutSpansAsync(db, ct);
+        await DeleteTraces.ForgetWithoutSpansAsync(db, time.GetUtcNow(), ct);
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
         return deleted;
     }

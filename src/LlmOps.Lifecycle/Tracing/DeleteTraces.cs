@@ -73,11 +73,12 @@ public sealed class DeleteTraces(IDbContextFactory<LlmOpsDb> dbs, Hints hints, T
         await db.LoggedTraces.Where(t => ids.Contains(t.TraceId)).ExecuteDeleteAsync(ct);
     }
 
-    /// <summary>What is left of traces whose spans are gone.</summary>
-    internal static async Task ForgetWithoutSpansAsync(LlmOpsDb db, CancellationToken ct)
+    /// <summary>What is left of traces whose spans are gone. What was said a short while ago stays: its spans may be still on their way.</summary>
+    internal static async Task ForgetWithoutSpansAsync(LlmOpsDb db, DateTimeOffset now, CancellationToken ct)
     {
+        var young = now.AddDays(-1);
         await db.Feedback.Where(f => !db.Spans.Any(s => s.TraceId == f.TraceId)).ExecuteDeleteAsync(ct);
-        await db.Assessments.Where(a => !db.Spans.Any(s => s.TraceId == a.TraceId)).ExecuteDeleteAsync(ct);
+        await db.Assessments.Where(a => a.UpdatedAt < young && !db.Spans.Any(s => s.TraceId == a.TraceId)).ExecuteDeleteAsync(ct);
         await db.TraceTags.Where(t => !db.Spans.Any(s => s.TraceId == t.TraceId)).ExecuteDeleteAsync(ct);
         await db.RunTraces.Where(l => !db.Spans.Any(s => s.TraceId == l.TraceId)).ExecuteDeleteAsync(ct);
         await db.LoggedTraces.Where(t => !db.Spans.Any(s => s.TraceId == t.TraceId)).ExecuteDeleteAsync(ct);

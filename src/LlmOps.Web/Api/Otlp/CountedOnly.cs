@@ -1,21 +1,9 @@
 namespace LlmOps.Web.Api.Otlp;
 
-/// <summary>Metrics and logs: this server keeps neither, so it reads how many there are and says that it drops them.</summary>
+/// <summary>Metrics: this server keeps none, so it reads how many there are and says that it drops them.</summary>
 internal static class CountedOnly
 {
     private static readonly string[] Points = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
-
-    public static long LogRecords(ReadOnlySpan<byte> body)
-    {
-        var count = 0L;
-        var request = new WireReader(body);
-        while (request.Next())
-            if (request.Field != 1)
-                request.Skip();
-            else
-                count += Inside(request.ReadBytes(), 2, scope => Inside(scope, 2, _ => 1));
-        return count;
-    }
 
     public static long DataPoints(ReadOnlySpan<byte> body)
     {
@@ -28,9 +16,6 @@ internal static class CountedOnly
                 count += Inside(request.ReadBytes(), 2, scope => Inside(scope, 2, PointsOf));
         return count;
     }
-
-    public static long LogRecords(ReadOnlyMemory<byte> json) =>
-        JsonTraces.Parse(json, request => JsonTraces.List(request, "resourceLogs").SelectMany(r => JsonTraces.List(r, "scopeLogs")).Sum(s => JsonTraces.List(s, "logRecords").LongCount()));
 
     public static long DataPoints(ReadOnlyMemory<byte> json) =>
         JsonTraces.Parse(json, request => JsonTraces.List(request, "resourceMetrics").SelectMany(r => JsonTraces.List(r, "scopeMetrics")).SelectMany(s => JsonTraces.List(s, "metrics"))

@@ -69,7 +69,7 @@ internal static class JsonTraces
         };
     }
 
-    private static Dictionary<string, object?> Attributes(JsonElement parent, string name = "attributes", int depth = 0)
+    internal static Dictionary<string, object?> Attributes(JsonElement parent, string name = "attributes", int depth = 0)
     {
         var attributes = new Dictionary<string, object?>();
         foreach (var pair in List(parent, name))
@@ -96,14 +96,14 @@ internal static class JsonTraces
         return null;
     }
 
-    private static string Text(JsonElement parent, string name) => Find(parent, name) switch
+    internal static string Text(JsonElement parent, string name) => Find(parent, name) switch
     {
         null => "",
         { ValueKind: JsonValueKind.String } text => text.GetString()!,
         _ => throw new MalformedOtlpException($"'{name}' is not a text."),
     };
 
-    private static ulong Nanos(JsonElement parent, string name) => Find(parent, name) switch
+    internal static ulong Nanos(JsonElement parent, string name) => Find(parent, name) switch
     {
         null => 0,
         { ValueKind: JsonValueKind.Number } number when number.TryGetUInt64(out var nanos) => nanos,

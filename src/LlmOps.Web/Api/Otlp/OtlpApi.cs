@@ -16,10 +16,8 @@ public static class OtlpApi
         {
             var otlp = app.MapGroup(prefix).WithTags("OpenTelemetry").RequirePermission(Permission.Chat);
             otlp.MapPost("/traces", TracesAsync).WithSummary("Spans of OpenTelemetry, in protobuf or JSON.");
-            otlp.MapPost("/metrics", (HttpContext http, ServingMeter meter) => DropAsync(http, b => b.IsJson ? CountedOnly.DataPoints(b.Bytes) : CountedOnly.DataPoints(b.Bytes.Span), "data points", "rejectedDataPoints", meter))
-                .WithSummary("Metrics of OpenTelemetry: counted and dropped, and the answer says so.");
-            otlp.MapPost("/logs", (HttpContext http, ServingMeter meter) => DropAsync(http, b => b.IsJson ? CountedOnly.LogRecords(b.Bytes) : CountedOnly.LogRecords(b.Bytes.Span), "log records", "rejectedLogRecords", meter))
-                .WithSummary("Logs of OpenTelemetry: counted and dropped, and the answer says so.");
+            otlp.MapPost("/metrics", MetricsAsync).WithSummary("Metrics of OpenTelemetry: counted and dropped, and the answer says so.");
+            otlp.MapPost("/logs", LogsAsync).WithSummary("Logs of OpenTelemetry: results of evaluations become feedback; other records are counted and dropped, and the answer says so.");
         }
     }
 
@@ -34,11 +32,22 @@ public static class OtlpApi
         await OtlpReply.WriteAsync(http, outcome.Rejected, outcome.Why, "rejectedSpans");
     }
 
-    private static async Task DropAsync(HttpContext http, Func<OtlpBody, long> count, string what, string field, ServingMeter meter)
+    private static async Task MetricsAsync(HttpContext http, ServingMeter meter)
     {
         var body = await OtlpBody.ReadAsync(http.Request, http.RequestAborted);
-        var items = body is { IsJson: true, Bytes.IsEmpty: true } ? 0 : count(body);
-        meter.Dropped(what == "data points" ? items : 0, what == "log records" ? items : 0);
-        await OtlpReply.WriteAsync(http, items, items == 0 ? null : $"LlmOps keeps traces only, so these {what} were counted and dropped. Send them to a store of their own, or switch this exporter off.", field);
+        var points = !body.IsJson ? CountedOnly.DataPoints(body.Bytes.Span) : body.Bytes.IsEmpty ? 0 : CountedOnly.DataPoints(body.Bytes);
+        meter.Dropped(points, 0);
+        await OtlpReply.WriteAsync(http, points, points == 0 ? null : Dropped("data points"), "rejectedDataPoints");
     }
+
+    private static async Task LogsAsync(HttpContext http, ReceiveResults receive, ServingMeter meter)
+    {
+        var records = LogRecords.Read(await OtlpBody.ReadAsync(http.Request, http.RequestAborted));
+        var outcome = records.Results.Count == 0 ? new(0, null) : await receive.ReceiveAsync(records.Results, http.RequestAborted);
+        meter.Dropped(0, records.Others + outcome.Rejected);
+        var told = string.Join(' ', new[] { records.Others == 0 ? null : Dropped("log records"), outcome.Why }.OfType<string>());
+        await OtlpReply.WriteAsync(http, records.Others + outcome.Rejected, told.Length == 0 ? null : told, "rejectedLogRecords");
+    }
+
+    private static string Dropped(string what) => $"LlmOps keeps traces only, so these {what} were counted and dropped. Send them to a store of their own, or switch this exporter off.";
 }

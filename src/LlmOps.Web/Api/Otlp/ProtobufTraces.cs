@@ -143,7 +143,7 @@ internal static class ProtobufTraces
         return (code == StatusError, message);
     }
 
-    private static void ReadAttributes(ReadOnlySpan<byte> bytes, int field, Dictionary<string, object?> into, int depth = 0)
+    internal static void ReadAttributes(ReadOnlySpan<byte> bytes, int field, Dictionary<string, object?> into, int depth = 0)
     {
         var reader = new WireReader(bytes);
         while (reader.Next())
@@ -153,7 +153,7 @@ internal static class ProtobufTraces
                 reader.Skip();
     }
 
-    private static void ReadAttribute(ReadOnlySpan<byte> bytes, Dictionary<string, object?> into, int depth)
+    internal static void ReadAttribute(ReadOnlySpan<byte> bytes, Dictionary<string, object?> into, int depth)
     {
         var key = "";
         var reader = new WireReader(bytes);

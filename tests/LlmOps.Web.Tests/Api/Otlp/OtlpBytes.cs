@@ -71,6 +71,30 @@ internal static class OtlpBytes
 
     public static byte[] Logs(int records) => Message(o => o.Field(1, Message(r => r.Field(2, Message(s => { for (var i = 0; i < records; i++) s.Field(2, ByteString.Empty); }))))).ToByteArray();
 
+    /// <summary>A log record; the name goes into its own field or, as before there was one, into an attribute.</summary>
+    public static ByteString LogRecord(string trace, string span, string name, bool nameAsAttribute, ulong time, params (string Key, object? Value)[] attributes) => Message(o =>
+    {
+        if (nameAsAttribute)
+            o.Field(6, Attribute("event.name", name));
+        else
+            o.Text(12, name);
+        foreach (var (key, value) in attributes)
+            o.Field(6, Attribute(key, value));
+        o.Field(5, Value("a body"));
+        o.Fixed(1, time);
+        o.Field(9, ByteString.CopyFrom(Convert.FromHexString(trace)));
+        o.Field(10, ByteString.CopyFrom(Convert.FromHexString(span)));
+        o.WriteTag(8, WireFormat.WireType.Fixed32);
+        o.WriteFixed32(1);
+    });
+
+    /// <summary>The records come before the resource that they belong to.</summary>
+    public static byte[] LogRequest(string service, params ByteString[] records) => Message(o => o.Field(1, Message(r =>
+    {
+        r.Field(2, Message(s => { foreach (var record in records) s.Field(2, record); }));
+        r.Field(1, Message(a => a.Field(1, Attribute("service.name", service))));
+    }))).ToByteArray();
+
     /// <summary>A gauge and a histogram with so many points each.</summary>
     public static byte[] Metrics(int points) => Message(o => o.Field(1, Message(r => r.Field(2, Message(s =>
     {

@@ -129,6 +129,42 @@ public sealed class OtlpTests(WebProduct product)
         Assert.Equal("2", (string?)JsonNode.Parse(await json.Content.ReadAsStringAsync())!["partialSuccess"]!["rejectedDataPoints"]);
     }
 
+    [Fact]
+    public async Task ResultsOfEvaluations_AmongLogs_BecomeFeedback_InEveryForm_Once()
+    {
+        using var client = await product.ProgramAsync(Roles.Engineer, Permission.Chat);
+        var trace = NewTrace();
+        const string Event = "gen_ai.evaluation.result", Span = "00000000000000a1";
+        (string, object?)[] good = [("gen_ai.evaluation.name", "relevance"), ("gen_ai.evaluation.score.value", 0.75), ("gen_ai.evaluation.score.label", "good"), ("gen_ai.evaluation.explanation", "It answers.")];
+        var body = OtlpBytes.LogRequest("judge", OtlpBytes.LogRecord(trace, Span, Event, false, Start, good), OtlpBytes.LogRecord(trace, "", Event, true, Start, ("gen_ai.evaluation.name", "tone"), ("gen_ai.evaluation.score.label", "kind")),
+            OtlpBytes.LogRecord(trace, Span, "another.event", false, Start, ("about", Event)), OtlpBytes.LogRecord(trace, Span, Event, false, Start, ("gen_ai.evaluation.name", "empty")));
+        var json = Encoding.UTF8.GetBytes($$$"""
+            {"resourceLogs":[{"scopeLogs":[{"logRecords":[
+              {"timeUnixNano":"{{{Start}}}","traceId":"{{{trace.ToUpperInvariant()}}}","spanId":"{{{Span}}}","eventName":"{{{Event}}}","attributes":[{"key":"gen_ai.evaluation.name","value":{"stringValue":"relevance"}},{"key":"gen_ai.evaluation.score.value","value":{"doubleValue":0.75}},{"key":"gen_ai.evaluation.score.label","value":{"stringValue":"good"}},{"key":"gen_ai.evaluation.explanation","value":{"stringValue":"It answers."}}]},
+              {"observedTimeUnixNano":{{{Start}}},"traceId":"{{{trace}}}","attributes":[{"key":"event.name","value":{"stringValue":"{{{Event}}}"}},{"key":"gen_ai.evaluation.name","value":{"stringValue":"tone"}},{"key":"gen_ai.evaluation.score.label","value":{"stringValue":"kind"}}]},
+              {"eventName":"another.event","body":{"stringValue":"{{{Event}}}"}},
+              {"eventName":"{{{Event}}}","traceId":"{{{trace}}}","attributes":[{"key":"gen_ai.evaluation.name","value":{"stringValue":"empty"}}]}]}],
+              "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"judge"}}]}}]}
+            """);
+        foreach (var (bytes, type, encoding) in new[] { (body, Protobuf, null), (json, JsonType, null), (Gzip(body), Protobuf, "gzip"), (Gzip(json), JsonType, "gzip") })
+        {
+            using var answer = await PostAsync(client, type == JsonType ? "/api/public/otel/v1/logs" : "/v1/logs", bytes, type, encoding);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            if (type == JsonType)
+            {
+                var partial = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["partialSuccess"]!;
+                Assert.Equal("2", (string?)partial["rejectedLogRecords"]);
+                Assert.Matches("^LlmOps keeps traces only, so these log records were counted and dropped.* an evaluation result has neither", (string?)partial["errorMessage"]);
+            }
+        }
+        await using var db = await product.Get<IDbContextFactory<LlmOpsDb>>().CreateDbContextAsync();
+        var said = await db.Assessments.AsNoTracking().Where(a => a.TraceId == trace).OrderBy(a => a.Name).ToListAsync();
+        Assert.Equal([("relevance", "0.75", Span, "It answers.", "judge"), ("tone", "\"kind\"", null, null, "judge")], said.Select(a => (a.Name, a.ValueJson, a.SpanId, a.Rationale, a.SourceId)));
+        // alone, and without anything to say about: an empty answer
+        using var only = await PostAsync(client, "/v1/logs", OtlpBytes.LogRequest("judge", OtlpBytes.LogRecord(trace, Span, Event, false, Start, good)), Protobuf);
+        Assert.Equal((HttpStatusCode.OK, ""), (only.StatusCode, await only.Content.ReadAsStringAsync()));
+    }
+
     [Theory]
     [InlineData(JsonType, "{\"resourceSpans\":", null, 400, "BAD_REQUEST: The body is not JSON")]
     [InlineData(JsonType, "[]", null, 400, "BAD_REQUEST: What should have 'resourceSpans' is not an object.")]
@@ -193,17 +229,20 @@ public sealed class OtlpTests(WebProduct product)
         using var client = await product.ProgramAsync(Roles.Engineer, Permission.Chat);
         var trace = NewTrace();
         var (protobuf, json) = (Example(trace), Encoding.UTF8.GetBytes(ExampleJson(trace)));
+        var log = OtlpBytes.LogRequest("judge", OtlpBytes.LogRecord(trace, "00000000000000a1", "gen_ai.evaluation.result", false, Start, ("gen_ai.evaluation.name", "fuzz"), ("gen_ai.evaluation.score.value", 0.5)));
+        var logJson = Encoding.UTF8.GetBytes("""{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"5","traceId":"TRACE","eventName":"gen_ai.evaluation.result","attributes":[{"key":"gen_ai.evaluation.name","value":{"stringValue":"fuzz"}},{"key":"gen_ai.evaluation.score.value","value":{"doubleValue":0.5}}]}]}]}]}""".Replace("TRACE", trace, StringComparison.Ordinal));
         var random = new Random(20261127);
         var counts = new Dictionary<int, int>();
         string[] paths = ["/v1/traces", "/v1/traces", "/v1/traces", "/v1/metrics", "/v1/logs"];
         for (var i = 0; i < 10_000; i++)
         {
             var isJson = random.Next(2) == 0;
-            var body = Broken(isJson ? json : protobuf, random);
+            var path = paths[random.Next(paths.Length)];
+            var body = Broken(path == "/v1/logs" ? isJson ? logJson : log : isJson ? json : protobuf, random);
             var packed = random.Next(8) == 0;
             if (packed)
                 body = random.Next(2) == 0 ? Broken(Gzip(body), random) : Gzip(body);
-            using var answer = await PostAsync(client, paths[random.Next(paths.Length)], body, isJson ? JsonType : Protobuf, packed ? "gzip" : null);
+            using var answer = await PostAsync(client, path, body, isJson ? JsonType : Protobuf, packed ? "gzip" : null);
             var status = (int)answer.StatusCode;
             counts[status] = counts.GetValueOrDefault(status) + 1;
             if (status >= 500)
