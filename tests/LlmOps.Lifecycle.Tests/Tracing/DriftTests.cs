@@ -70,6 +70,51 @@ public abstract class DriftTests(DatabaseProvider provider) : ProductTests(provi
     }
 
     [Fact]
+    public async Task Refusals_AreCountedBySignal_ByThePhrasesOfThePolicy_AndByEnglishOnes()
+    {
+        await DeployAsync();
+        await AskAsync(98, TimeSpan.FromDays(3), 10);
+        await AskAsync(2, TimeSpan.FromDays(3), 10, "I'm sorry, but I can't help with that.");
+        await AskAsync(85, TimeSpan.FromHours(1), 10);
+        await AskAsync(7, TimeSpan.FromHours(1), 10, "Dazu darf ich nichts sagen.");
+        await AskAsync(5, TimeSpan.FromHours(1), 10, "I'm sorry, but I can't help with that.");
+        await AskAsync(3, TimeSpan.FromHours(1), 10, "");
+        // A guard before the deployment sends its step into the trace, by OpenTelemetry: what it withheld has no text.
+        var withheld = await ReadAsync(db => db.Spans.AsNoTracking().Where(s => s.Output == "").ToListAsync());
+        await Get<ReceiveSpans>().ReceiveAsync([.. withheld.Select((s, i) => CanonicalSpanTests.Sent(("gen_ai.operation.name", "chat"), ("gen_ai.response.finish_reasons", new List<object?> { "content_filter" }))
+            with { TraceId = s.TraceId, SpanId = $"{i + 1:x16}", ParentSpanId = s.SpanId })]);
+        // Of the same three traces an embedding that only mentions the word.
+        await Get<ReceiveSpans>().ReceiveAsync([.. withheld.Select((s, i) => CanonicalSpanTests.Sent(("policy", "no content_filter here")) with { TraceId = s.TraceId, SpanId = $"{i + 101:x16}", ParentSpanId = s.SpanId })]);
+
+        var report = await Get<MeasureDrift>().MeasureAsync("chat", new DriftPolicy(RefusalPhrases: ["dazu darf ich nichts"]));
+        var refusals = report.Measures.Single(m => m.Name == "refusals");
+        Assert.Equal((0.02, 0.15, 100, 100, 0.13), (refusals.Baseline, refusals.Window, refusals.BaselineCount, refusals.WindowCount, Math.Round(refusals.Value, 12)));
+        Assert.Equal([new("signal", 0, 3), new("phrase", 0, 7), new("english", 2, 5)], report.Refusals);
+        // Without phrases the German ones are answers; the bare text says that nothing was withheld.
+        var plain = await Get<MeasureDrift>().MeasureAsync("chat", new DriftPolicy());
+        Assert.Equal([new("signal", 0, 3), new("english", 2, 5)], plain.Refusals);
+        Assert.Equal(0.08, plain.Measures.Single(m => m.Name == "refusals").Window);
+    }
+
+    [Fact]
+    public async Task WhatDrifted_IsShownInTracesOfTheWindow()
+    {
+        await DeployAsync();
+        await AskAsync(400, TimeSpan.FromDays(3), 10);
+        await AskAsync(400, TimeSpan.FromHours(1), 60, "I'm sorry, but I can't help with that.");
+        var report = await Get<MeasureDrift>().MeasureAsync("chat", new DriftPolicy());
+        Assert.Equal(["prompt-tokens", "completion-tokens", "latency-ms", "refusals"], report.Examples.Select(e => e.Name));
+        // 10…29 in ten bins of two: the last begins above 27, and everything is there now.
+        Assert.Equal("The part that grew most, more than 27 tokens: 100 % of the window, 10 % before.", report.Examples[0].Why);
+        Assert.All(report.Examples, e => Assert.Equal(ShowDriftMost, e.Traces.Count));
+        Assert.All(report.Examples[0].Traces, t => Assert.InRange(t.Value!.Value, 60, 79));
+        var newest = (await ReadAsync(db => db.Spans.AsNoTracking().Where(s => s.StartedAt >= report.WindowFrom).Select(s => s.TraceId).ToListAsync())).ToHashSet();
+        Assert.All(report.Examples.SelectMany(e => e.Traces), t => Assert.Contains(t.TraceId, newest));
+    }
+
+    private const int ShowDriftMost = 5;
+
+    [Fact]
     public async Task TheSameTraces_GiveTheSameNumbers_AndAnotherSeedAnotherSample()
     {
         await DeployAsync();

@@ -21,4 +21,19 @@ public sealed record DriftBin(double? UpTo, double Baseline, double Window);
 /// <param name="Level">What one measure may err at, so that all together keep to the policy's alpha.</param>
 /// <param name="Embedder">What made the vectors; null when nothing could.</param>
 public sealed record DriftReport(string Deployment, DriftPolicy Policy, DateTimeOffset BaselineFrom, DateTimeOffset WindowFrom, DateTimeOffset WindowTo, int BaselineTraces, int WindowTraces, double Level, string? Embedder,
-    IReadOnlyList<DriftMeasure> Measures, Verdict Verdict, string Words);
+    IReadOnlyList<DriftMeasure> Measures, Verdict Verdict, string Words)
+{
+    /// <summary>What told that an answer refuses, "signal", "phrase" or "english", with how many on each side; nothing where nobody refused.</summary>
+    public IReadOnlyList<DriftRefusals> Refusals { get; init; } = [];
+    /// <summary>Traces of the window in which it shows, for each measure that has some.</summary>
+    public IReadOnlyList<DriftExamples> Examples { get; init; } = [];
+}
+
+public sealed record DriftRefusals(string Source, int Baseline, int Window);
+
+/// <param name="Name">Of the measure.</param>
+/// <param name="Why">What they have in common, in words.</param>
+public sealed record DriftExamples(string Name, string Why, IReadOnlyList<DriftExample> Traces);
+
+/// <param name="Value">Tokens, milliseconds, or the cosine to the middle of the baseline; null for a refusal.</param>
+public sealed record DriftExample(string TraceId, double? Value);
