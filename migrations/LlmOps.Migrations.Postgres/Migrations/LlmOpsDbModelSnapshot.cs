@@ -2850,6 +2850,9 @@ namespace LlmOps.Migrations.Postgres.Migrations
                     b.Property<long>("StartedAt")
                         .HasColumnType("bigint");
 
+                    b.Property<int>("StartedNanos")
+                        .HasColumnType("integer");
+
                     b.Property<bool>("TokensDisagree")
                         .HasColumnType("boolean");
 

@@ -2837,6 +2837,9 @@ namespace LlmOps.Migrations.Sqlite.Migrations
                     b.Property<long>("StartedAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<int>("StartedNanos")
+                        .HasColumnType("INTEGER");
+
                     b.Property<bool>("TokensDisagree")
                         .HasColumnType("INTEGER");
 

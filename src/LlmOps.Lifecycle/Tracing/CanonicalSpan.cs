@@ -20,7 +20,7 @@ public static class CanonicalSpan
         return new Span
         {
             TraceId = sent.TraceId, SpanId = sent.SpanId, ParentSpanId = sent.ParentSpanId.Length > 0 ? sent.ParentSpanId : null,
-            Name = sent.Name, Kind = operation ?? "span", StartedAt = DateTimeOffset.FromUnixTimeMilliseconds((long)(sent.StartNanos / 1_000_000)), DurationMs = (end - sent.StartNanos) / 1e6,
+            Name = sent.Name, Kind = operation ?? "span", StartedAt = DateTimeOffset.FromUnixTimeMilliseconds((long)(sent.StartNanos / 1_000_000)), StartedNanos = (int)(sent.StartNanos % 1_000_000), DurationMs = (end - sent.StartNanos) / 1e6,
             Input = input, Output = output, Error = sent.Failed ? Failure(sent) : null,
             FirstTokenMs = Value(attributes, GenAiNames.FirstChunk) switch { double s when double.IsFinite(s) => s * 1000, long s => s * 1000.0, _ => null },
             InputTokens = Small(use.Input), OutputTokens = Small(use.Output), CacheReadTokens = Small(use.CacheRead), CacheWriteTokens = Small(use.CacheWrite),

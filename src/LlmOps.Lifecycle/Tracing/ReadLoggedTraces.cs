@@ -30,7 +30,7 @@ public sealed class ReadLoggedTraces(IDbContextFactory<LlmOpsDb> dbs)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         string[] ids = [.. traceIds];
-        var spans = await db.Spans.AsNoTracking().Where(s => ids.Contains(s.TraceId)).OrderBy(s => s.StartedAt).ThenBy(s => s.ParentSpanId != null).ThenBy(s => s.SpanId).ToListAsync(ct);
+        var spans = await db.Spans.AsNoTracking().Where(s => ids.Contains(s.TraceId)).OrderBy(s => s.StartedAt).ThenBy(s => s.StartedNanos).ThenBy(s => s.ParentSpanId != null).ThenBy(s => s.SpanId).ToListAsync(ct);
         return spans.Where(s => !PlaceholderSpan.IsOne(s)).ToLookup(s => s.TraceId);
     }
 

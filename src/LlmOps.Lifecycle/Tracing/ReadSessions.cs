@@ -38,7 +38,7 @@ public sealed class ReadSessions(IDbContextFactory<LlmOpsDb> dbs)
         var traces = await db.Spans.AsNoTracking().Where(s => s.SessionId == id).GroupBy(s => s.TraceId).Select(g => new { g.Key, At = g.Min(s => s.StartedAt) }).OrderBy(g => g.At).ThenBy(g => g.Key).Select(g => g.Key).Take(MostTraces).ToListAsync(ct);
         var spans = (await db.Spans.AsNoTracking().Where(s => traces.Contains(s.TraceId)).ToListAsync(ct)).ToLookup(s => s.TraceId);
         var scores = (await db.Feedback.AsNoTracking().Where(f => traces.Contains(f.TraceId)).ToListAsync(ct)).ToLookup(f => f.TraceId);
-        return new(row, [.. traces.Select(t => Turn(new TraceDetail(t, [.. spans[t].OrderBy(s => s.StartedAt).ThenBy(s => s.SpanId, StringComparer.Ordinal)], [.. scores[t]])))], row.Traces > traces.Count);
+        return new(row, [.. traces.Select(t => Turn(new TraceDetail(t, [.. spans[t].OrderBy(s => s.StartUnixNanos()).ThenBy(s => s.SpanId, StringComparer.Ordinal)], [.. scores[t]])))], row.Traces > traces.Count);
     }
 
     /// <summary>What the first step that has both says was asked and answered: the root, else the call of a model.</summary>

@@ -34,7 +34,9 @@ public sealed record TraceDetail(string TraceId, IReadOnlyList<Span> Spans, IRea
 {
     public Span Root => Spans.FirstOrDefault(s => s.ParentSpanId is null) ?? Spans.FirstOrDefault(s => Spans.All(p => p.SpanId != s.ParentSpanId)) ?? Spans[0];
     public DateTimeOffset StartedAt => Spans.Min(s => s.StartedAt);
-    public double DurationMs => Spans.Max(s => (s.StartedAt - StartedAt).TotalMilliseconds + s.DurationMs);
+    public double DurationMs => Spans.Max(s => BeganMs(s) + s.DurationMs);
+    /// <summary>How long after the first span this one began.</summary>
+    public double BeganMs(Span span) => (span.StartUnixNanos() - Spans.Min(s => s.StartUnixNanos())) / 1e6;
     /// <summary>Null when no span has a price.</summary>
     public double? CostUsd => Spans.Any(s => s.CostUsd is not null) ? Spans.Sum(s => s.CostUsd ?? 0) : null;
     public bool TokensDisagree => Spans.Any(s => s.TokensDisagree);
@@ -113,7 +115,7 @@ public sealed class ReadTraces(IDbContextFactory<LlmOpsDb> dbs)
     public async Task<TraceDetail> GetAsync(string traceId, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var spans = await db.Spans.AsNoTracking().Where(s => s.TraceId == traceId).OrderBy(s => s.StartedAt).ThenBy(s => s.SpanId).ToListAsync(ct);
+        var spans = await db.Spans.AsNoTracking().Where(s => s.TraceId == traceId).OrderBy(s => s.StartedAt).ThenBy(s => s.StartedNanos).ThenBy(s => s.ParentSpanId != null).ThenBy(s => s.SpanId).ToListAsync(ct);
         return spans.Count == 0
             ? throw LlmOpsException.NotFound("Trace", traceId)
             : new(traceId, spans, await db.Feedback.AsNoTracking().Where(f => f.TraceId == traceId).OrderBy(f => f.At).ToListAsync(ct))

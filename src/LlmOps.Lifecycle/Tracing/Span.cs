@@ -13,7 +13,10 @@ public sealed class Span
     public required string Kind { get; init; }
     public string? DeploymentName { get; init; }
     public string? RevisionName { get; init; }
+    /// <summary>Stored to the millisecond, by which spans are searched; <see cref="StartedNanos"/> has the rest.</summary>
     public DateTimeOffset StartedAt { get; init; }
+    /// <summary>Nanoseconds after the millisecond, 0 to 999,999: steps of one millisecond keep their order, and what was sent is given back.</summary>
+    public int StartedNanos { get; init; }
     public double DurationMs { get; init; }
     public int? InputTokens { get; init; }
     public int? OutputTokens { get; init; }
@@ -39,10 +42,16 @@ public sealed class Span
     /// <summary>The cached tokens are more than all input tokens: whoever sent this does not count the cache as input, so the cost is a guess.</summary>
     public bool TokensDisagree { get; init; }
 
+    /// <summary>Since 1970; the same before and after it was stored.</summary>
+    public long StartUnixNanos() => (StartedAt.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100 + StartedNanos;
+
+    /// <summary>Since 1970. A duration holds whole nanoseconds up to a hundred days.</summary>
+    public long EndUnixNanos() => StartUnixNanos() + (long)Math.Round(DurationMs * 1e6);
+
     /// <summary>The same span with other texts.</summary>
     internal Span With(string? input, string? output, string? error, string? userName, string attributesJson) => new()
     {
-        TraceId = TraceId, SpanId = SpanId, ParentSpanId = ParentSpanId, Name = Name, Kind = Kind, DeploymentName = DeploymentName, RevisionName = RevisionName, StartedAt = StartedAt, DurationMs = DurationMs,
+        TraceId = TraceId, SpanId = SpanId, ParentSpanId = ParentSpanId, Name = Name, Kind = Kind, DeploymentName = DeploymentName, RevisionName = RevisionName, StartedAt = StartedAt, StartedNanos = StartedNanos, DurationMs = DurationMs,
         InputTokens = InputTokens, OutputTokens = OutputTokens, FirstTokenMs = FirstTokenMs, Input = input, Output = output, AttributesJson = attributesJson, Error = error, UserName = userName,
         ServiceName = ServiceName, SessionId = SessionId, Provider = Provider, Model = Model, CacheReadTokens = CacheReadTokens, CacheWriteTokens = CacheWriteTokens, CostUsd = CostUsd, TokensDisagree = TokensDisagree,
     };

@@ -14,7 +14,9 @@ internal static class SpanColumns
     [
         Text("TraceId", s => s.TraceId), Text("SpanId", s => s.SpanId), Text("ParentSpanId", s => s.ParentSpanId), Text("Name", s => s.Name), Text("Kind", s => s.Kind),
         Text("DeploymentName", s => s.DeploymentName), Text("RevisionName", s => s.RevisionName),
-        Of("StartedAt", NpgsqlDbType.Bigint, SqliteType.Integer, s => s.StartedAt.ToUnixTimeMilliseconds()), Real("DurationMs", s => s.DurationMs),
+        Of("StartedAt", NpgsqlDbType.Bigint, SqliteType.Integer, s => s.StartedAt.ToUnixTimeMilliseconds()),
+        // What this server measured itself has its fraction in the time.
+        Of("StartedNanos", NpgsqlDbType.Integer, SqliteType.Integer, s => (int)(s.StartUnixNanos() % 1_000_000)), Real("DurationMs", s => s.DurationMs),
         Whole("InputTokens", s => s.InputTokens), Whole("OutputTokens", s => s.OutputTokens), Real("FirstTokenMs", s => s.FirstTokenMs),
         Text("Input", s => s.Input), Text("Output", s => s.Output), Text("AttributesJson", s => s.AttributesJson), Text("Error", s => s.Error), Text("UserName", s => s.UserName),
         Text("ServiceName", s => s.ServiceName), Text("SessionId", s => s.SessionId), Text("Provider", s => s.Provider), Text("Model", s => s.Model),

@@ -42,7 +42,31 @@ public abstract class ReceiveSpansTests(DatabaseProvider provider) : ProductTest
         // 60 * 2 + 40 * 0.5 + 10 * 8
         Assert.Equal(220e-6, span.CostUsd!.Value, 12);
         Assert.Equal("nul  is no text, mail [email hidden, 15 characters]", span.Input);
-        Assert.Equal((1_700_000_000_123, 1500.0), (span.StartedAt.ToUnixTimeMilliseconds(), span.DurationMs));
+        Assert.Equal((1_700_000_000_123, 456_789, 1500.0), (span.StartedAt.ToUnixTimeMilliseconds(), span.StartedNanos, span.DurationMs));
+        Assert.Equal((1_700_000_000_123_456_789, 1_700_000_001_623_456_789), (span.StartUnixNanos(), span.EndUnixNanos()));
+    }
+
+    [Fact]
+    public async Task Steps_OfOneMillisecond_KeepTheirOrder_AndEveryNanosecond()
+    {
+        // The ids count down while time goes up; the last step lasts 29 days and one nanosecond.
+        const ulong Start = 1_700_000_000_123_000_001, Month = 29UL * 24 * 3600 * 1_000_000_000;
+        (ulong At, ulong Took)[] steps = [(0, 900_000), (7, 3), (8, 1), (999_998, 1), (999_999, Month + 1)];
+        await Get<ReceiveSpans>().ReceiveAsync([.. steps.Select((s, i) => Sent(3, 9 - i) with { StartNanos = Start + s.At, EndNanos = Start + s.At + s.Took, ParentSpanId = i == 0 ? "" : $"{10:x16}" })]);
+        var id = $"{4:x32}";
+        var page = await Get<ReadTraces>().GetAsync(id);
+        var wire = (await Get<ReadLoggedTraces>().SpansAsync([id]))[id].ToList();
+        Assert.All([page.Spans, wire], spans => Assert.Equal(steps.Select(s => ((long)(Start + s.At), (long)(Start + s.At + s.Took))), spans.Select(s => (s.StartUnixNanos(), s.EndUnixNanos()))));
+        Assert.Equal([0, 7e-6, 8e-6, 0.999998, 0.999999], page.Spans.Select(s => Math.Round(page.BeganMs(s), 9)));
+    }
+
+    [Fact]
+    public async Task WhatThisServerMeasured_KeepsWhatItsClockKnows()
+    {
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(1_700_000_000_123).AddTicks(4567);
+        await Get<IngestSpans>().IngestAsync([new Span { TraceId = $"{5:x32}", SpanId = $"{1:x16}", Name = "chat", Kind = "chat", StartedAt = at, DurationMs = 1 }]);
+        var span = await ReadAsync(db => db.Spans.AsNoTracking().SingleAsync());
+        Assert.Equal((1_700_000_000_123_456_700, 1_700_000_000_124_456_700), (span.StartUnixNanos(), span.EndUnixNanos()));
     }
 }
 

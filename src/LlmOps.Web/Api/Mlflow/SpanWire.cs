@@ -18,15 +18,13 @@ public sealed record OtelSpanJson(string TraceId, string SpanId, string ParentSp
 /// <summary>Spans as MLflow's clients read them, in both of their forms, and with the names that they look for.</summary>
 internal static class SpanWire
 {
-    private const long NanosPerMs = 1_000_000;
-
     /// <summary>What has no place of its own in a span of OpenTelemetry.</summary>
     private static readonly string[] Apart = ["resource", "scope", "events", "links"];
 
     public static OtelSpanJson Otel(Span span)
     {
         var (attributes, events) = Parts(span);
-        return new(Base64(span.TraceId), Base64(span.SpanId), span.ParentSpanId is { } parent ? Base64(parent) : "", span.Name, Start(span), End(span), [.. attributes.Select(a => new OtelAttributeJson(a.Key, Any(a.Value)))],
+        return new(Base64(span.TraceId), Base64(span.SpanId), span.ParentSpanId is { } parent ? Base64(parent) : "", span.Name, span.StartUnixNanos(), span.EndUnixNanos(), [.. attributes.Select(a => new OtelAttributeJson(a.Key, Any(a.Value)))],
             [.. events.Select(e => new OtelEventJson(e.Name, e.Nanos, [.. e.Attributes.Select(a => new OtelAttributeJson(a.Key, Any(a.Value)))]))], Status(span));
     }
 
@@ -38,7 +36,7 @@ internal static class SpanWire
         return new()
         {
             ["trace_id"] = Base64(span.TraceId), ["span_id"] = Base64(span.SpanId), ["parent_span_id"] = span.ParentSpanId is { } parent ? Base64(parent) : null, ["name"] = span.Name,
-            ["start_time_unix_nano"] = Start(span), ["end_time_unix_nano"] = End(span),
+            ["start_time_unix_nano"] = span.StartUnixNanos(), ["end_time_unix_nano"] = span.EndUnixNanos(),
             ["events"] = new JsonArray([.. events.Select(e => new JsonObject { ["name"] = e.Name, ["time_unix_nano"] = e.Nanos, ["attributes"] = new JsonObject(e.Attributes.Select(a => KeyValuePair.Create(a.Key, a.Value?.DeepClone()))) })]),
             ["status"] = new JsonObject { ["code"] = status.Code, ["message"] = status.Message ?? "" },
             ["attributes"] = new JsonObject(attributes.Select(a => KeyValuePair.Create(a.Key, (JsonNode?)JsonValue.Create(a.Value?.ToJsonString(Json.Options) ?? "null")))),
@@ -46,10 +44,6 @@ internal static class SpanWire
     }
 
     private static OtelStatusJson Status(Span span) => span.Error is { } error ? new("STATUS_CODE_ERROR", error) : new("STATUS_CODE_OK", null);
-
-    private static long Start(Span span) => span.StartedAt.ToUnixTimeMilliseconds() * NanosPerMs;
-
-    private static long End(Span span) => Start(span) + (long)(span.DurationMs * NanosPerMs);
 
     private static string Base64(string hex) => Convert.ToBase64String(Convert.FromHexString(hex));
 
@@ -70,7 +64,7 @@ internal static class SpanWire
         if (span.InputTokens is not null || span.OutputTokens is not null)
             attributes.TryAdd(MlflowAttributes.TokenUsage, new JsonObject { ["input_tokens"] = span.InputTokens ?? 0, ["output_tokens"] = span.OutputTokens ?? 0, ["total_tokens"] = (long)(span.InputTokens ?? 0) + (span.OutputTokens ?? 0) });
         var events = (stored["events"] as JsonArray ?? []).OfType<JsonObject>()
-            .Select(e => (e["name"]?.ToString() ?? "", e["time_unix_nano"] is JsonValue at && at.TryGetValue<long>(out var nanos) ? nanos : Start(span), e["attributes"] as JsonObject ?? [])).ToList();
+            .Select(e => (e["name"]?.ToString() ?? "", e["time_unix_nano"] is JsonValue at && at.TryGetValue<long>(out var nanos) ? nanos : span.StartUnixNanos(), e["attributes"] as JsonObject ?? [])).ToList();
         return (attributes, events);
     }
 

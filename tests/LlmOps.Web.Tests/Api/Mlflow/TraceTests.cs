@@ -39,7 +39,7 @@ public sealed class TraceTests(WebProduct product)
         {
             new
             {
-                trace_id = Base64(trace), span_id = Base64("00000000000000a1"), parent_span_id = "", name = "answer", start_time_unix_nano = At * 1_000_000, end_time_unix_nano = At * 1_000_000 + 1_500_000_000, events = Array.Empty<object>(),
+                trace_id = Base64(trace), span_id = Base64("00000000000000a1"), parent_span_id = "", name = "answer", start_time_unix_nano = At * 1_000_000 + 123, end_time_unix_nano = At * 1_000_000 + 1_500_000_123, events = Array.Empty<object>(),
                 status = new { code = "STATUS_CODE_OK", message = "" },
                 attributes = new Dictionary<string, string> { ["mlflow.traceRequestId"] = $"\"tr-{trace}\"", ["mlflow.spanType"] = "\"CHAIN\"", ["mlflow.spanInputs"] = """{"question": "what is 6*7?"}""", ["mlflow.spanOutputs"] = "\"42\"", ["depth"] = "3" },
             },
@@ -111,7 +111,7 @@ public sealed class TraceTests(WebProduct product)
         {
             var file = JsonNode.Parse(await client.Http.GetStringAsync(new Uri(address, UriKind.Relative)))!["spans"]!.AsArray();
             var root = file[0]!;
-            Assert.Equal((Base64(trace), Base64("00000000000000a1"), null, At * 1_000_000, At * 1_000_000 + 1_500_000_000), ((string)root["trace_id"]!, (string)root["span_id"]!, root["parent_span_id"], (long)root["start_time_unix_nano"]!, (long)root["end_time_unix_nano"]!));
+            Assert.Equal((Base64(trace), Base64("00000000000000a1"), null, At * 1_000_000 + 123, At * 1_000_000 + 1_500_000_123), ((string)root["trace_id"]!, (string)root["span_id"]!, root["parent_span_id"], (long)root["start_time_unix_nano"]!, (long)root["end_time_unix_nano"]!));
             Assert.Equal(["3", "\"invoke_workflow\"", """{"question":"what is 6*7?"}""", "\"42\"", "\"CHAIN\"", $"\"tr-{trace}\""], root["attributes"]!.AsObject().Select(a => (string)a.Value!));
             Assert.Equal(("STATUS_CODE_ERROR", "timed out", "exception", At * 1_000_000 + 5_000_000), ((string)file[1]!["status"]!["code"]!, (string)file[1]!["status"]!["message"]!, (string)file[1]!["events"]![0]!["name"]!, (long)file[1]!["events"]![0]!["time_unix_nano"]!));
         }

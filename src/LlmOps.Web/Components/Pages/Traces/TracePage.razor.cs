@@ -63,7 +63,7 @@ public sealed partial class TracePage
     private string Bar(Span span)
     {
         var whole = Math.Max(trace!.DurationMs, 1e-6);
-        var left = 100 * (span.StartedAt - trace.StartedAt).TotalMilliseconds / whole;
+        var left = 100 * trace.BeganMs(span) / whole;
         return string.Create(CultureInfo.InvariantCulture, $"left:{Math.Clamp(left, 0, 99.5):0.##}%;width:{Math.Clamp(100 * span.DurationMs / whole, 0.5, 100 - Math.Clamp(left, 0, 99.5)):0.##}%");
     }
 }
