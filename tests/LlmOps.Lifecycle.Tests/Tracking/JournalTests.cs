@@ -56,7 +56,69 @@ public abstract class JournalTests(DatabaseProvider provider) : ProductTests(pro
             await drain.SettleAsync();
         }
         Assert.Equal(expected, await StoredAsync());
-        Assert.False(File.Exists(Path.Combine(Folder, "points-7a.journal")));
+        Assert.Equal(0, new FileInfo(Path.Combine(Folder, "points-7a.journal")).Length);
+    }
+
+    /// <summary>Two processes that start again at once: what one of them adopted is not the other's to write to, and nothing is taken from under it.</summary>
+    [Fact]
+    public async Task FilesThatAnotherProcessAdopted_AreLeftAlone_AndWhatIsAcknowledgedMeanwhileIsRead()
+    {
+        var (run, experiment) = await RunAsync();
+        await LeaveAsync(new LoggedPoints(run, experiment, [Point("left", 1, 1)]));
+        Directory.Move(Path.Combine(Folder, "points-0a.journal"), Path.Combine(Folder, "points-1a.journal"));
+        await using (var adopter = new PointJournal(Folder))
+        {
+            adopter.Open();
+            Assert.True(adopter.HasPending);
+            // the other one starts in this moment, and is killed after it has said that the point is safe
+            await using (var other = new PointJournal(Folder))
+            {
+                await other.AppendAsync(new(run, experiment, [Point("theirs", 1, 1)]), default);
+                Assert.Equal("left", Assert.Single(adopter.Seal()!.Points).Metrics.Single().Key);
+                adopter.Release();
+            }
+        }
+        await ReplayAsync();
+        Assert.Equal(["theirs@1=1"], await StoredAsync());
+    }
+
+    [Fact]
+    public async Task FileOfASlotThatIsHeldByHalf_MakesNobodyFail()
+    {
+        var (run, experiment) = await RunAsync();
+        Directory.CreateDirectory(Folder);
+        using (File.Open(Path.Combine(Folder, "points-0b.journal"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            await LeaveAsync(new LoggedPoints(run, experiment, [Point("m", 1, 1)]));
+        await ReplayAsync();
+        Assert.Equal(["m@1=1"], await StoredAsync());
+    }
+
+    /// <summary>After a write that the database refused: the points that came since are asked for as well as those that wait from before.</summary>
+    [Fact]
+    public async Task Reader_FindsWhatWasAcknowledgedBefore_AlsoAfterTheDatabaseFailedOnce()
+    {
+        var (run, experiment) = await RunAsync();
+        var dbs = new FailingOnce(Product.Dbs);
+        await using var journal = new PointJournal(Path.Combine(Product.Folder, "journal-of-another"));
+        await using var drain = new DrainJournal(dbs, journal, Get<LlmOps.Lifecycle.Data.DatabaseTurn>(), Microsoft.Extensions.Logging.Abstractions.NullLogger<DrainJournal>.Instance);
+        await drain.AppendAsync(new(run, experiment, [Point("m", 1, 1)]), default);
+        await Assert.ThrowsAsync<IOException>(() => drain.SettleAsync());
+        await drain.AppendAsync(new(run, experiment, [Point("m", 2, 2)]), default);
+        await drain.SettleAsync();
+        Assert.Equal(["m@1=1", "m@2=2"], await StoredAsync());
+    }
+
+    private sealed class FailingOnce(IDbContextFactory<LlmOps.Lifecycle.Data.LlmOpsDb> dbs) : IDbContextFactory<LlmOps.Lifecycle.Data.LlmOpsDb>
+    {
+        private bool failed;
+
+        public LlmOps.Lifecycle.Data.LlmOpsDb CreateDbContext()
+        {
+            if (failed)
+                return dbs.CreateDbContext();
+            failed = true;
+            throw new IOException("The database is away.");
+        }
     }
 
     /// <summary>Bytes that the disk did not get, or got wrong: what stands before them counts.</summary>

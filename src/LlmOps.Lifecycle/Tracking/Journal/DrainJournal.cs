@@ -71,13 +71,16 @@ public sealed partial class DrainJournal(IDbContextFactory<LlmOpsDb> dbs, PointJ
                 (settled, wanted, asked) = (wanted, null, New());
             try
             {
+                // What an attempt before this one did not get into the database was sealed without the points that came since.
+                var older = journal.HasSealed;
                 while (journal.Seal() is { } batch)
                 {
                     await WriteAsync(batch.Points);
                     journal.Release();
                     // The rest has come since; only a backlog is worth going on at once.
-                    if (!journal.HasMany && !ending)
+                    if (!older && !journal.HasMany && !ending)
                         break;
+                    older = false;
                 }
                 settled?.SetResult();
                 if (journal.HasPending)

@@ -78,6 +78,15 @@ internal sealed class JournalFile : IDisposable
         Length = Begin;
     }
 
+    /// <summary>
+    /// Everything in it is in the database, and this process writes nothing more to it. The file stays: deleting it would take it from under a process that opens it in this moment.
+    /// </summary>
+    public void Empty()
+    {
+        RandomAccess.SetLength(handle, 0);
+        Dispose();
+    }
+
     private void Flush()
     {
         if (!OperatingSystem.IsLinux())

@@ -36,7 +36,18 @@ public sealed class PointJournal(string folder, long most = 64 << 20) : IAsyncDi
     /// <summary>Enough for one transaction: waiting longer would only make the next one longer.</summary>
     internal bool HasMany => many;
 
-    internal sealed record Batch(List<LoggedPoints> Points, IReadOnlyList<string> Orphans);
+    /// <summary>Points were sealed and are not in the database yet; those that came since are not among them.</summary>
+    internal bool HasSealed
+    {
+        get
+        {
+            lock (files)
+                return current is not null;
+        }
+    }
+
+    /// <param name="Orphans">Files of processes that are no more, held until their points are in the database: one that starts meanwhile must not take them for its own.</param>
+    internal sealed record Batch(List<LoggedPoints> Points, IReadOnlyList<JournalFile> Orphans);
 
     /// <summary>Finds files of its own, and what was left in them and in those of processes that are no more.</summary>
     internal void Open()
@@ -51,10 +62,14 @@ public sealed class PointJournal(string folder, long most = 64 << 20) : IAsyncDi
             {
                 if (JournalFile.TryOpen(Name(slot, 'a')) is not { } first)
                     continue;
+                if (JournalFile.TryOpen(Name(slot, 'b')) is not { } second)
+                {
+                    first.Dispose();        // somebody else reads what was left in that one
+                    continue;
+                }
                 left.AddRange(first.Read());
-                spare = JournalFile.TryOpen(Name(slot, 'b')) ?? throw new IOException($"{Name(slot, 'b')} is held by another process, and {Name(slot, 'a')} is not. End what holds it.");
-                left.AddRange(spare.Read());
-                written = first;
+                left.AddRange(second.Read());
+                (written, spare) = (first, second);
             }
             var orphans = Adopt(left);
             if (left.Count > 0)
@@ -67,17 +82,20 @@ public sealed class PointJournal(string folder, long most = 64 << 20) : IAsyncDi
 
     private string Name(int slot, char half) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"points-{slot}{half}.journal"));
 
-    private List<string> Adopt(List<LoggedPoints> left)
+    private List<JournalFile> Adopt(List<LoggedPoints> left)
     {
-        var read = new List<string>();
+        var held = new List<JournalFile>();
         foreach (var path in Directory.EnumerateFiles(folder, "points-*.journal").Where(p => p != written!.Path && p != spare!.Path))
             if (JournalFile.TryOpen(path) is { } file)
-                using (file)
-                {
-                    left.AddRange(file.Read());
-                    read.Add(path);
-                }
-        return read;
+            {
+                var found = file.Read();
+                left.AddRange(found);
+                if (found.Count > 0)
+                    held.Add(file);
+                else
+                    file.Dispose();
+            }
+        return held;
     }
 
     /// <summary>Returns when the disk has the points.</summary>
@@ -187,8 +205,8 @@ public sealed class PointJournal(string folder, long most = 64 << 20) : IAsyncDi
     {
         lock (files)
         {
-            foreach (var path in current!.Orphans)
-                File.Delete(path);
+            foreach (var orphan in current!.Orphans)
+                orphan.Empty();
             spare!.Restart();
             // After a start what was left lies in both files, and nothing new in either before this.
             if (pending.Count == 0)
@@ -203,6 +221,8 @@ public sealed class PointJournal(string folder, long most = 64 << 20) : IAsyncDi
         queue.Writer.TryComplete();
         if (writer is { } running)
             await running;
+        foreach (var orphan in current?.Orphans ?? [])
+            orphan.Dispose();
         written?.Dispose();
         spare?.Dispose();
     }
