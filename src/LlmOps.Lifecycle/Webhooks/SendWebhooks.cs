@@ -43,14 +43,14 @@ public sealed class SendWebhooks(IDbContextFactory<LlmOpsDb> dbs, CallEndpoint c
         return arrived;
     }
 
-    /// <summary>Null when another process has it.</summary>
+    /// <summary>Null when another process has it, or somebody changed the endpoint since it was read: what leaves now goes to the address and with the secrets that hold now.</summary>
     internal async Task<CallResult?> AttemptAsync(WebhookDelivery delivery, CancellationToken ct)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var (attempt, tried) = (delivery.Attempts + 1, delivery.Tried + 1);
         var at = time.GetUtcNow();
         var mine = db.WebhookDeliveries.Where(d => d.Id == delivery.Id && d.State == DeliveryState.Waiting);
-        if (0 == await mine.Where(d => d.Attempts == delivery.Attempts && d.Endpoint!.State == EndpointState.Active)
+        if (0 == await mine.Where(d => d.Attempts == delivery.Attempts && d.Endpoint!.State == EndpointState.Active && d.Endpoint.Revision == delivery.Endpoint!.Revision)
             .ExecuteUpdateAsync(s => s.SetProperty(d => d.Attempts, attempt).SetProperty(d => d.Tried, tried).SetProperty(d => d.NotBefore, at + Claim), ct))
             return null;
         var result = await call.CallAsync(delivery.Endpoint!, delivery, ct);

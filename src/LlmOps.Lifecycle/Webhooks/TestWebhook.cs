@@ -26,9 +26,9 @@ public sealed class TestWebhook(IDbContextFactory<LlmOpsDb> dbs, SendWebhooks se
         // Claimed from the beginning, so that the sender's beat does not take it from under this call.
         var delivery = new WebhookDelivery { EndpointId = id, Endpoint = endpoint, Type = chosen, Subject = "example", DataJson = Json.Write(Sample(chosen)), IsTest = true, NotBefore = now.AddMinutes(2), CreatedAt = now };
         db.WebhookDeliveries.Add(delivery);
-        db.Record(actor, "test", "webhook", endpoint.Name, now, after: new { type = chosen, endpoint.Url });
+        db.Record(actor, "test", "webhook", endpoint.Name, now, after: new { type = chosen, url = ManageWebhooks.Shown(endpoint.Url) });
         await db.SaveChangesAsync(ct);
-        var result = await send.AttemptAsync(delivery, ct) ?? throw new LlmOpsException(ErrorCode.ResourceConflict, "Somebody disabled the webhook in this moment.");
+        var result = await send.AttemptAsync(delivery, ct) ?? throw new LlmOpsException(ErrorCode.ResourceConflict, "Somebody changed the webhook in this moment. Look at it again, then repeat.");
         return new(delivery.Id, result.Arrived, result.Status, result.Response, result.Error, result.DurationMs);
     }
 

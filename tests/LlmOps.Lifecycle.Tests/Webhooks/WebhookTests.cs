@@ -217,6 +217,42 @@ public abstract class WebhookTests(DatabaseProvider provider) : ProductTests(pro
         Assert.Equal(0, leaked);
     }
 
+    /// <summary>A sender reads many deliveries at once and calls one after another: what somebody changes meanwhile holds for those that have not left.</summary>
+    [Fact]
+    public async Task DeliveryThatWasReadBeforeTheSecretWasReplaced_DoesNotLeaveWithTheOldOne()
+    {
+        using var receiver = new WebhookReceiver();
+        using var call = Call();
+        var old = await AddAsync(receiver.Address);
+        await RegisterAsync("Iris");
+        var read = await ReadAsync(db => db.WebhookDeliveries.AsNoTracking().Include(d => d.Endpoint).SingleAsync());
+        var fresh = await Get<ManageWebhooks>().RotateSecretAsync(old.Id, TimeSpan.Zero, null, Product.Ada);
+        Assert.Null(await Sender(call).AttemptAsync(read, CancellationToken.None));
+        Assert.Empty(receiver.Calls);
+        Assert.Equal(1, await Sender(call).SendDueAsync());
+        var sent = receiver.Calls.Single();
+        Assert.Equal(WebhookSignature.Standard([fresh.Secret], sent.Headers["webhook-id"], sent.Headers["webhook-timestamp"], sent.Body), sent.Headers["webhook-signature"]);
+    }
+
+    /// <summary>Everybody reads the audit log; a webhook only administrators do, because its address may be all that its receiver asks for.</summary>
+    [Fact]
+    public async Task Audit_SaysWhereAWebhookGoes_WithoutThePathThatIsItsSecret()
+    {
+        using var receiver = new WebhookReceiver();
+        using var call = Call();
+        var made = await Get<ManageWebhooks>().CreateAsync(new("first", $"http://localhost:{receiver.Port}/services/T0/B0/onlyformyeyes", ["*"]), Product.Ada);
+        await Get<ManageWebhooks>().ChangeAsync(made.Id, new(Name: "ci"), Product.Ada);
+        await Get<ManageWebhooks>().ChangeAsync(made.Id, new(Url: $"http://localhost:{receiver.Port}/services/T0/B0/onlyforyoureyes"), Product.Ada);
+        await new TestWebhook(Product.Dbs, Sender(call), Product.Clock).TestAsync(made.Id, null, Product.Ada);
+        await Get<ManageWebhooks>().DeleteAsync(made.Id, Product.Ada);
+        var said = await ReadAsync(db => db.Audit.AsNoTracking().Where(a => a.Subject == "webhook").OrderBy(a => a.Sequence).Select(a => a.SubjectId + a.Before + a.After).ToListAsync());
+        Assert.Equal(5, said.Count);
+        Assert.DoesNotContain(said, s => s.Contains("eyes", StringComparison.Ordinal));
+        Assert.All(said, s => Assert.Contains($"http://localhost:{receiver.Port}/…", s, StringComparison.Ordinal));
+        // that the path changed is to be seen
+        Assert.Equal(2, System.Text.RegularExpressions.Regex.Matches(said[2], @"\([0-9a-f]{8}\)").Select(m => m.Value).Distinct().Count());
+    }
+
     [Fact]
     public async Task Test_SaysWhatTheReceiverAnswered_IsTriedOnce_AndDisablesNothing()
     {
