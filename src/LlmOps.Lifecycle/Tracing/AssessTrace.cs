@@ -47,7 +47,7 @@ public sealed class AssessTrace(IDbContextFactory<LlmOpsDb> dbs, GiveFeedback th
         var assessment = new Assessment
         {
             TraceId = given.TraceId, SpanId = given.SpanId, Name = name, Kind = given.Kind, SourceType = source, SourceId = string.IsNullOrEmpty(given.SourceId) ? actor.Name : given.SourceId,
-            ErrorCode = given.ErrorCode, ErrorMessage = Hidden(given.ErrorMessage), Rationale = Hidden(given.Rationale), MetadataJson = Json.Write(given.Metadata), Overrides = given.Overrides, CreatedBy = actor.Name, CreatedAt = now, UpdatedAt = now,
+            ErrorCode = Hidden(given.ErrorCode), ErrorMessage = Hidden(given.ErrorMessage), Rationale = Hidden(given.Rationale), MetadataJson = Hidden(Json.Write(given.Metadata))!, Overrides = given.Overrides, CreatedBy = actor.Name, CreatedAt = now, UpdatedAt = now,
         };
         Set(assessment, given.Value);
         db.Assessments.Add(assessment);
@@ -91,14 +91,14 @@ public sealed class AssessTrace(IDbContextFactory<LlmOpsDb> dbs, GiveFeedback th
         {
             if (assessment.Kind == Assessment.Expectation)
                 throw LlmOpsException.Invalid("Expectations cannot have `error` specified.");
-            (assessment.ErrorCode, assessment.ErrorMessage) = (change.ErrorCode, Hidden(change.ErrorMessage));
+            (assessment.ErrorCode, assessment.ErrorMessage) = (Hidden(change.ErrorCode), Hidden(change.ErrorMessage));
         }
         if (change.SourceType is not null)
             assessment.SourceType = EnsureSource(change.SourceType);
         assessment.SourceId = change.SourceId ?? assessment.SourceId;
         assessment.Rationale = Hidden(change.Rationale) ?? assessment.Rationale;
         if (change.Metadata is not null)
-            assessment.MetadataJson = Json.Write(change.Metadata);
+            assessment.MetadataJson = Hidden(Json.Write(change.Metadata))!;
         assessment.UpdatedAt = now;
         db.Record(actor, "change-assessment", "trace", traceId, now, after: new { assessment.Id, assessment.Name });
         await db.SaveChangesAsync(ct);

@@ -79,8 +79,8 @@ public sealed class DeleteTraces(IDbContextFactory<LlmOpsDb> dbs, Hints hints, T
         var young = now.AddDays(-1);
         await db.Feedback.Where(f => !db.Spans.Any(s => s.TraceId == f.TraceId)).ExecuteDeleteAsync(ct);
         await db.Assessments.Where(a => a.UpdatedAt < young && !db.Spans.Any(s => s.TraceId == a.TraceId)).ExecuteDeleteAsync(ct);
-        await db.TraceTags.Where(t => !db.Spans.Any(s => s.TraceId == t.TraceId)).ExecuteDeleteAsync(ct);
+        await db.TraceTags.Where(t => !db.Spans.Any(s => s.TraceId == t.TraceId) && !db.LoggedTraces.Any(l => l.TraceId == t.TraceId && l.CreatedAt >= young)).ExecuteDeleteAsync(ct);
         await db.RunTraces.Where(l => !db.Spans.Any(s => s.TraceId == l.TraceId)).ExecuteDeleteAsync(ct);
-        await db.LoggedTraces.Where(t => !db.Spans.Any(s => s.TraceId == t.TraceId)).ExecuteDeleteAsync(ct);
+        await db.LoggedTraces.Where(t => t.CreatedAt < young && !db.Spans.Any(s => s.TraceId == t.TraceId)).ExecuteDeleteAsync(ct);
     }
 }

@@ -171,7 +171,7 @@ public sealed class LogTrace(WriteGroups groups, WriteSpans write, TraceSettings
 
     private static string? Of(IReadOnlyList<KeyValue> pairs, string key) => pairs.LastOrDefault(p => p.Key == key)?.Value is { Length: > 0 } value ? value : null;
 
-    private static string? Cut(string? preview) => preview is not { Length: > LoggedTrace.LongestPreview } ? preview
+    private static string? Cut(string? sent) => sent?.Replace("\0", "", StringComparison.Ordinal) is not { } preview ? null : preview is not { Length: > LoggedTrace.LongestPreview } ? preview
         : preview[..(char.IsHighSurrogate(preview[LoggedTrace.LongestPreview - 1]) ? LoggedTrace.LongestPreview - 1 : LoggedTrace.LongestPreview)];
 
     /// <summary>What was said of the whole trace and the spans themselves do not say.</summary>

@@ -13,6 +13,9 @@ public static class RedactSpan
     // Names, numbers and addresses of programs look random or like a person's, and are needed to find anything.
     private static readonly string[] Plain = ["gen_ai.response.id", "gen_ai.tool.call.id", "gen_ai.agent.id", "gen_ai.data_source.id", "gen_ai.request.", "gen_ai.provider.", "gen_ai.usage.", "server.", "service.", "telemetry.", "process.", "host.", "os.", "code.", "trace_id", "span_id", "links"];
 
+    // People pass keys to programs as arguments.
+    private const string CommandLine = "process.command";
+
     // Nothing that a detector knows is shorter.
     private const int ShortestSecret = 6;
 
@@ -85,7 +88,7 @@ public static class RedactSpan
     {
         foreach (var beginning in Plain)
             if (key.StartsWith(beginning, StringComparison.Ordinal))
-                return true;
+                return !key.StartsWith(CommandLine, StringComparison.Ordinal);
         return false;
     }
 

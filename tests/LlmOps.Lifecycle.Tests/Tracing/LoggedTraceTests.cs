@@ -74,6 +74,19 @@ public abstract class LoggedTraceTests(DatabaseProvider provider) : ProductTests
     }
 
     [Fact]
+    public async Task WhatPeopleSay_IsHiddenInEveryPartOfIt_AndNoDatabaseIsAskedForTheCharacterThatItLacks()
+    {
+        var secret = "ghp_" + new string('x', 18) + new string('7', 18);
+        await Get<LogTrace>().StartAsync(new(Id(0), Default, null, null, "OK", null, "a\0b", "c\0", [], []));
+        Assert.Equal(("ab", "c"), await ReadAsync(async db => (await db.LoggedTraces.AsNoTracking().SingleAsync()) is var row ? (row.RequestPreview, row.ResponsePreview) : default));
+        var made = await Get<AssessTrace>().CreateAsync(new(Id(0), null, "a", Assessment.Feedback, null, secret, secret, "CODE", "x", secret, new Dictionary<string, string> { ["note"] = secret }), Product.Alice);
+        await Get<AssessTrace>().ChangeAsync(Id(0), made.Id, new(Metadata: new Dictionary<string, string> { ["note"] = $"{secret} again" }), Product.Alice);
+        var said = await ReadAsync(db => db.Assessments.AsNoTracking().SingleAsync());
+        Assert.Equal("""{"note":"[github-token hidden, 40 characters] again"}""", said.MetadataJson);
+        Assert.DoesNotContain(secret, $"{said.ErrorCode} {said.ErrorMessage} {said.Rationale} {made.MetadataJson}", StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task RecordsOfAnEvaluationDataset_AreMergedAndPaged()
     {
         var keep = Get<KeepEvaluationDataset>();

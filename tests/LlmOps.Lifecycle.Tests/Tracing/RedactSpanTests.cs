@@ -25,6 +25,14 @@ public sealed class RedactSpanTests
     }
 
     [Fact]
+    public void ArgumentsOfAProgram_AreLookedThrough_AndItsNameIsNot()
+    {
+        var resource = $$$"""{"resource":{"process.executable.name":"{{{Mail}}}","process.command_line":"agent --key {{{Secret}}}","process.command_args":["agent","{{{Secret}}}"]}}""";
+        Assert.Equal($$$"""{"resource":{"process.executable.name":"{{{Mail}}}","process.command_line":"agent --key [github-token hidden, 40 characters]","process.command_args":["agent","[github-token hidden, 40 characters]"]}}""",
+            RedactSpan.Hide(Kept("x", resource), new()).AttributesJson);
+    }
+
+    [Fact]
     public void AConversation_StaysJson()
     {
         var hidden = RedactSpan.Hide(Kept(JsonSerializer.Serialize(new[] { new { role = "user", content = $"\"{Mail}\"\n" } })), new());

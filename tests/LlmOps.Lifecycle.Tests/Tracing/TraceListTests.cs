@@ -115,6 +115,25 @@ public abstract class TraceListTests(DatabaseProvider provider) : ProductTests(p
         Assert.Equal((0, 0), (await CountAsync(db => db.Spans), await CountAsync(db => db.Feedback)));
     }
 
+    /// <summary>A client says first where a trace belongs and what it is about, and its spans come a moment later.</summary>
+    [Fact]
+    public async Task TraceWhoseSpansAreStillToCome_IsNotForgottenWithTheOldOnes()
+    {
+        var now = Product.Clock.GetUtcNow();
+        await StoreAsync([Step(1, 1, at: now.AddDays(-30))]);
+        var experiment = await Get<LlmOps.Lifecycle.Tracking.CreateExperiment>().CreateAsync("placed", null, [], Product.Alice);
+        await Get<LogTrace>().PlaceAsync(experiment, [Trace(2)]);
+        await Product.WriteAsync(db => db.TraceTags.Add(new TraceTag { TraceId = Trace(2), Key = "k", Value = "v" }));
+        var days = new DeleteOldTraces(Product.Dbs, new TraceSettings(RetentionDays: 7), new(), Product.Clock);
+        Assert.Equal(1, await days.DeleteAsync());
+        await StoreAsync([Step(2, 1, at: now)]);
+        Assert.Equal(experiment, (await Get<ReadLoggedTraces>().GetAsync(Trace(2))).ExperimentId);
+        Assert.Equal(1, await CountAsync(db => db.TraceTags));
+        Product.Clock.Advance(TimeSpan.FromDays(30));
+        Assert.Equal(1, await days.DeleteAsync());
+        Assert.Equal((0, 0), (await CountAsync(db => db.LoggedTraces), await CountAsync(db => db.TraceTags)));
+    }
+
     [Fact]
     public async Task Prices_AreSetChangedAndDeleted()
     {
