@@ -17,6 +17,9 @@ public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs, WriteGroups grou
 {
     public const int MostPoints = 2000;
 
+    // Clients may log at any step that 64 bits hold, and the distance of two such steps is no number of 64 bits. No chart has a place for them either.
+    private const long Far = 4_000_000_000_000_000_000;
+
     /// <param name="after">Only steps behind this one, all of them: for a page that has drawn the rest.</param>
     public async Task<Curve> ReadAsync(IReadOnlyList<CurveOf> lines, long? after = null, CancellationToken ct = default)
     {
@@ -29,6 +32,7 @@ public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs, WriteGroups grou
             points = points.Where(m => m.Step > behind);
         else
         {
+            points = points.Where(m => m.Step >= -Far && m.Step <= Far);
             // the most points that one line has: thinning by each line's own length would tear the lines of one chart apart
             var sizes = await points.GroupBy(m => new { m.RunId, m.Key }).Select(g => new { Count = g.Count(), First = g.Min(m => m.Step), Last = g.Max(m => m.Step) }).ToListAsync(ct);
             if (sizes.Count == 0)
@@ -40,7 +44,8 @@ public sealed class ReadCurves(IDbContextFactory<LlmOpsDb> dbs, WriteGroups grou
                 // a multiple of the steps between two points, or hardly a point would fall on the stride
                 var every = Math.Max(1, (longest.Last - longest.First) / (longest.Count - 1)) * (longest.Count / MostPoints + 1);
                 long[] ends = [.. sizes.Select(s => s.Last).Distinct()];
-                points = points.Where(m => (m.Step - first) % every == 0 || ends.Contains(m.Step));
+                // Bounded once more where it is subtracted: a database tries conditions in the order that it likes.
+                points = points.Where(m => ((m.Step >= -Far && m.Step <= Far ? m.Step : first) - first) % every == 0 || ends.Contains(m.Step));
             }
         }
         var rows = await points.OrderBy(m => m.Step).Select(m => new { m.RunId, m.Key, m.Step, m.Value }).ToListAsync(ct);

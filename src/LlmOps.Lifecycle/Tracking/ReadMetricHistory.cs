@@ -28,7 +28,8 @@ public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs, WriteGrou
         if (begin is { } b)
             points = points.Where(m => m.Step >= b.Step && (m.Step > b.Step || m.At > b.At || (m.At == b.At && (m.Value > b.Value || (m.Value == b.Value && m.IsNan && !b.IsNan)))));
         points = points.OrderBy(m => m.Step).ThenBy(m => m.At).ThenBy(m => m.Value).ThenBy(m => m.IsNan);
-        var rows = await (maxResults is { } most ? points.Take(most + 1) : points).ToListAsync(ct);
+        // As many as an int holds is all of them, and one more than that is none.
+        var rows = await (maxResults is { } most and < int.MaxValue ? points.Take(most + 1) : points).ToListAsync(ct);
         var page = maxResults is { } size && rows.Count > size ? rows[..size] : rows;
         var last = page.Count < rows.Count ? page[^1] : null;
         return new([.. page.Select(m => new HistoryPoint(runId, m.Key, m.IsNan ? double.NaN : m.Value, m.At, m.Step))],
@@ -49,15 +50,24 @@ public sealed class ReadMetricHistory(IDbContextFactory<LlmOpsDb> dbs, WriteGrou
             throw LlmOpsException.Invalid($"Invalid value {maxResults} for parameter 'max_results' supplied: it is at least 1 and at most {MostPoints}.");
         await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
-        var sql = new SqlText(!db.Database.IsSqlite());
-        var most = sql.Value((long)maxResults);
-        var range = startStep is null ? "" : $" AND \"Step\" >= {sql.Value(startStep.Value)} AND \"Step\" <= {sql.Value(endStep!.Value)}";
-        // whole-number division rounds down, so the stride is rounded up: never more points than were asked for, beside the last one
-        var text = $"SELECT \"RunId\", \"Step\", \"At\", \"Value\", \"IsNan\" FROM (SELECT \"RunId\", \"Step\", \"At\", \"Value\", \"IsNan\", ROW_NUMBER() OVER (PARTITION BY \"RunId\" ORDER BY \"Step\", \"At\", \"Value\") - 1 AS place, COUNT(*) OVER (PARTITION BY \"RunId\") AS size "
-            + $"FROM metrics WHERE \"RunId\" IN {sql.List(runs.Distinct().Cast<object>())} AND \"Key\" = {sql.Value(key!)}{range}) AS points WHERE place % ((size + {most} - 1) / {most}) = 0 OR place = size - 1 ORDER BY \"RunId\", \"Step\", \"At\", \"Value\"";
-        var rows = await sql.ReadAsync(db, text, r => new HistoryPoint(r.GetGuid(0), key!, r.GetBoolean(4) ? double.NaN : r.GetDouble(3), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(2)), r.GetInt64(1)), ct);
+        var rows = await SampleAsync(db, [.. runs.Distinct()], key!, maxResults, withNan: true, ct, startStep, endStep);
         var byRun = rows.ToLookup(r => r.RunId);
         return [.. runs.Distinct().SelectMany(r => byRun[r])];
+    }
+
+    /// <summary>Counted off by place and not by step: clients log at step 0 again and again, at steps far apart, and at any that 64 bits hold.</summary>
+    internal static Task<List<HistoryPoint>> SampleAsync(LlmOpsDb db, IReadOnlyList<Guid> runs, string key, int most, bool withNan, CancellationToken ct, long? startStep = null, long? endStep = null)
+    {
+        if (runs.Count == 0)
+            return Task.FromResult<List<HistoryPoint>>([]);
+        var sql = new SqlText(!db.Database.IsSqlite());
+        var points = sql.Value((long)most);
+        var range = startStep is null ? "" : $" AND \"Step\" >= {sql.Value(startStep.Value)} AND \"Step\" <= {sql.Value(endStep!.Value)}";
+        var number = withNan ? "" : $" AND \"IsNan\" = {RunColumns.False(sql)}";
+        // whole-number division rounds down, so the stride is rounded up: never more points than were asked for, beside the last one
+        var text = $"SELECT \"RunId\", \"Step\", \"At\", \"Value\", \"IsNan\" FROM (SELECT \"RunId\", \"Step\", \"At\", \"Value\", \"IsNan\", ROW_NUMBER() OVER (PARTITION BY \"RunId\" ORDER BY \"Step\", \"At\", \"Value\") - 1 AS place, COUNT(*) OVER (PARTITION BY \"RunId\") AS size "
+            + $"FROM metrics WHERE \"RunId\" IN {sql.List(runs.Cast<object>())} AND \"Key\" = {sql.Value(key)}{range}{number}) AS points WHERE place % ((size + {points} - 1) / {points}) = 0 OR place = size - 1 ORDER BY \"RunId\", \"Step\", \"At\", \"Value\"";
+        return sql.ReadAsync(db, text, r => new HistoryPoint(r.GetGuid(0), key, r.GetBoolean(4) ? double.NaN : r.GetDouble(3), DateTimeOffset.FromUnixTimeMilliseconds(r.GetInt64(2)), r.GetInt64(1)), ct);
     }
 }
 

@@ -146,15 +146,9 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups
         };
     }
 
-    /// <summary>Every so-many-th point; the stride is a multiple of the steps between points, or hardly a point would fall on it.</summary>
     private static async Task<ILookup<Guid, double>> SparklinesAsync(LlmOpsDb db, Guid[] ids, CancellationToken ct)
     {
-        var ends = db.Metrics.Where(m => ids.Contains(m.RunId) && m.Key == "loss" && !m.IsNan).GroupBy(m => m.RunId).Select(g => new { RunId = g.Key, Count = g.Count(), First = g.Min(m => m.Step), Last = g.Max(m => m.Step) });
-        var rows = await (from e in ends
-                          join m in db.Metrics.AsNoTracking() on e.RunId equals m.RunId
-                          where m.Key == "loss" && !m.IsNan && (m.Step - e.First) % ((e.Count < 2 ? 1 : (e.Last - e.First) / (e.Count - 1)) * (e.Count / SparklinePoints + 1)) == 0
-                          orderby m.Step
-                          select new { m.RunId, m.Value }).ToListAsync(ct);
+        var rows = await ReadMetricHistory.SampleAsync(db, ids, "loss", SparklinePoints, withNan: false, ct);
         return rows.ToLookup(r => r.RunId, r => r.Value);
     }
 }

@@ -19,6 +19,36 @@ public abstract class LoggingTests(DatabaseProvider provider) : ProductTests(pro
 
     private static LoggedMetric Point(string key, double value, long at, long step = 0) => new(key, value, DateTimeOffset.FromUnixTimeMilliseconds(at), step);
 
+    /// <summary>The farthest steps that a client can log: their distance is no number of 64 bits, and one such run must not take the lists and charts of the others with it.</summary>
+    [Fact]
+    public async Task RunWithTheFarthestSteps_IsListedAndDrawn_AsTheOthersAre()
+    {
+        var run = await RunAsync();
+        await LogAsync(run, [Point("loss", 1, 1, long.MinValue), Point("loss", 2, 2, 0), Point("loss", 3, 3, 10), Point("loss", 4, 4, long.MaxValue)]);
+        var experiment = (await Get<ReadLoggedRuns>().GetAsync(run)).ExperimentId;
+        var row = Assert.Single((await Get<ReadRuns>().ListAsync(experiment, new())).Rows);
+        Assert.Equal([1, 2, 3, 4], row.Loss);
+        Assert.Equal([0, 10], (await Get<ReadCurves>().ReadAsync([new(run, "loss")])).Steps);
+        for (var part = 0; part < 3; part++)
+            await LogAsync(run, [.. Enumerable.Range(1000 * part, 1000).Select(i => Point("loss", i, 5, 20 + i))]);
+        Assert.InRange(Assert.Single((await Get<ReadRuns>().ListAsync(experiment, new())).Rows).Loss.Count, 30, 41);
+        var curve = await Get<ReadCurves>().ReadAsync([new(run, "loss")]);
+        Assert.InRange(curve.Steps.Count, 1000, ReadCurves.MostPoints + 1);
+        Assert.Equal((0, 3019), (curve.Steps[0], curve.Steps[^1]));
+    }
+
+    /// <summary>A client that leaves the step out logs everything at step 0.</summary>
+    [Fact]
+    public async Task RunWithoutSteps_IsListed_WithAsManyPointsAsTheOthers()
+    {
+        var run = await RunAsync();
+        await LogAsync(run, [Point("loss", 3, 1), Point("loss", 2, 2), Point("loss", 1, 3)]);
+        var experiment = (await Get<ReadLoggedRuns>().GetAsync(run)).ExperimentId;
+        Assert.Equal([3, 2, 1], Assert.Single((await Get<ReadRuns>().ListAsync(experiment, new())).Rows).Loss);
+        await LogAsync(run, [.. Enumerable.Range(0, 1000).Select(i => Point("loss", i, 10 + i))]);
+        Assert.InRange(Assert.Single((await Get<ReadRuns>().ListAsync(experiment, new())).Rows).Loss.Count, 30, 41);
+    }
+
     [Fact]
     public async Task ManyWritersAtOnce_LoseNothing_AndDoubleNothing_WhenTheyRepeat()
     {
