@@ -29,8 +29,10 @@ public static class Json
 
     private sealed class MillisecondsConverter : JsonConverter<DateTimeOffset>
     {
-        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
-            DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64());
+        private const long First = -62_135_596_800_000, Last = 253_402_300_799_999;
+
+        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) => reader.GetInt64() is >= First and <= Last and var ms ? DateTimeOffset.FromUnixTimeMilliseconds(ms)
+            : throw new JsonException("No calendar has this time: it is a number of milliseconds since 1970, in the years 1 to 9999.");
 
         public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
             writer.WriteNumberValue(value.ToUnixTimeMilliseconds());

@@ -40,7 +40,7 @@ public static class ApiSetup
         services.AddProblemDetails();
         services.ConfigureHttpJsonOptions(o =>
         {
-            Json.Configure(o.SerializerOptions);
+            Json.Configure(o.SerializerOptions).RefuseNullItems();
             // A property that a request lacks is refused by name instead of being null somewhere later.
             o.SerializerOptions.RespectRequiredConstructorParameters = true;
             o.SerializerOptions.RespectNullableAnnotations = true;

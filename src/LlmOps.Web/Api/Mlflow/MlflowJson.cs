@@ -12,7 +12,7 @@ public static class MlflowJson
 
     private static JsonSerializerOptions Make()
     {
-        var options = Json.Configure(new JsonSerializerOptions());
+        var options = Json.Configure(new JsonSerializerOptions()).RefuseNullItems();
         options.NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals | JsonNumberHandling.AllowReadingFromString;
         options.MaxDepth = 32;
         options.Converters.Insert(0, new TextConverter());

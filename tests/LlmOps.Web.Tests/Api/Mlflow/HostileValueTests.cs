@@ -53,4 +53,36 @@ public sealed class HostileValueTests(WebProduct product)
         var tags = (await client.GetAsync($"/mlflow/runs/get?run_id={run}"))["run"]!["data"]!["tags"]!.AsArray();
         Assert.Equal(10_000, tags.Count(t => ((string)t!["key"]!).StartsWith("label", StringComparison.Ordinal)));
     }
+
+    [Theory]
+    [InlineData("/api/2.0/mlflow/experiments/create", """{"name":"x","tags":[null]}""")]
+    [InlineData("/api/2.0/mlflow/runs/log-inputs", """{"run_id":"RUN","datasets":[null]}""")]
+    [InlineData("/api/2.0/mlflow/runs/log-inputs", """{"run_id":"RUN","models":[null]}""")]
+    [InlineData("/api/2.0/mlflow/runs/outputs", """{"run_id":"RUN","models":[null]}""")]
+    [InlineData("/api/2.0/mlflow/runs/search", """{"experiment_ids":[null]}""")]
+    [InlineData("/api/2.0/mlflow/runs/search", """{"experiment_ids":["0"],"order_by":[null]}""")]
+    [InlineData("/api/2.0/mlflow/logged-models/search", """{"experiment_ids":["0"],"datasets":[null]}""")]
+    [InlineData("/api/2.0/mlflow/logged-models/search", """{"experiment_ids":["0"],"order_by":[null]}""")]
+    [InlineData("/api/2.0/mlflow/logged-models", """{"experiment_id":"0","params":[null]}""")]
+    [InlineData("/api/3.0/mlflow/traces", """{"trace":{"trace_info":{"trace_id":"tr-0123456789abcdef0123456789abcdef","assessments":[null]}}}""")]
+    [InlineData("/api/3.0/mlflow/traces/search", """{"locations":[null]}""")]
+    [InlineData("/api/2.0/mlflow/traces/link-prompts", """{"trace_id":"tr-0123456789abcdef0123456789abcdef","prompt_versions":[null]}""")]
+    public async Task AListThatHoldsNull_IsRefused(string path, string body)
+    {
+        using var client = await MlflowClient.EngineerAsync(product);
+        var run = await client.RunAsync();
+        await client.RefusedAsync(System.Net.HttpStatusCode.BadRequest, "INVALID_PARAMETER_VALUE", "POST", path, body.Replace("RUN", run, StringComparison.Ordinal));
+    }
+
+    /// <summary>A token that somebody made up, and as many results as an int counts.</summary>
+    [Fact]
+    public async Task PlacesAndCountsThatNoHistoryHas_AreRefused_OrGiveAllThereIs()
+    {
+        using var client = await MlflowClient.EngineerAsync(product);
+        var run = await client.RunAsync();
+        await client.PostAsync("/mlflow/runs/log-batch", $$"""{"run_id":"{{run}}","metrics":[{"key":"m","value":1,"timestamp":1,"step":1}]}""");
+        var place = System.Buffers.Text.Base64Url.EncodeToString(System.Text.Encoding.UTF8.GetBytes("""{"step":0,"at":9223372036854775807,"value":0,"is_nan":false}"""));
+        await client.RefusedAsync(System.Net.HttpStatusCode.BadRequest, "INVALID_PARAMETER_VALUE", "GET", $"/mlflow/metrics/get-history?run_id={run}&metric_key=m&page_token={place}");
+        Assert.Single((await client.GetAsync($"/mlflow/metrics/get-history?run_id={run}&metric_key=m&max_results={int.MaxValue}"))["metrics"]!.AsArray());
+    }
 }
