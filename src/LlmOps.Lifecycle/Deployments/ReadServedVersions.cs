@@ -13,7 +13,11 @@ public sealed record ServedName(string Name, DateTimeOffset CreatedAt);
 public sealed class ReadServedVersions(IDbContextFactory<LlmOpsDb> dbs)
 {
     /// <summary>What an alias points to.</summary>
-    public async Task<ServingRevision> GetAliasAsync(string model, string alias, CancellationToken ct = default)
+    /// <param name="model">Name of the model.</param>
+    /// <param name="alias">Aliases that are no environment move without an approval, so where one points says nothing about what anybody signed for.</param>
+    /// <param name="actor">As for a version that is called by its number.</param>
+    /// <param name="ct">Ends the reading.</param>
+    public async Task<ServingRevision> GetAliasAsync(string model, string alias, Actor actor, CancellationToken ct = default)
     {
         await using var db = await dbs.CreateDbContextAsync(ct);
         var pointer = await (from a in db.Aliases.AsNoTracking()
@@ -23,6 +27,7 @@ public sealed class ReadServedVersions(IDbContextFactory<LlmOpsDb> dbs)
                              select new { m.Name, v.Id, v.Number, a.VariantName }).SingleOrDefaultAsync(ct)
             ?? throw LlmOpsException.NotFound("Model alias", $"{model}@{alias}");
         var variant = await ChooseAsync(db, pointer.Id, new(pointer.Name, pointer.Number), pointer.VariantName, ct);
+        await EnsureApprovedAsync(db, pointer.Id, new(pointer.Name, pointer.Number), variant, actor, ct);
         return Direct(new(pointer.Name, pointer.Number), variant);
     }
 
@@ -33,9 +38,14 @@ public sealed class ReadServedVersions(IDbContextFactory<LlmOpsDb> dbs)
         await using var db = await dbs.CreateDbContextAsync(ct);
         var version = await db.ModelVersions.GetAsync(key, ct);
         var chosen = await ChooseAsync(db, version.Id, key, variant, ct);
-        if (!actor.May(Permission.RunPipelines) && !await db.Approvals.AnyAsync(a => a.VersionId == version.Id && a.VariantName == chosen.Name && a.State == ApprovalState.Approved, ct))
-            throw new LlmOpsException(ErrorCode.PermissionDenied, $"{key}:{chosen.Name} was never approved: it answers only those who may run pipelines. Call a deployment, or ask for its promotion.");
+        await EnsureApprovedAsync(db, version.Id, key, chosen, actor, ct);
         return Direct(key, chosen);
+    }
+
+    private static async Task EnsureApprovedAsync(LlmOpsDb db, Guid versionId, VersionKey key, ModelVariant variant, Actor actor, CancellationToken ct)
+    {
+        if (!actor.May(Permission.RunPipelines) && !await db.Approvals.AnyAsync(a => a.VersionId == versionId && a.VariantName == variant.Name && a.State == ApprovalState.Approved, ct))
+            throw new LlmOpsException(ErrorCode.PermissionDenied, $"{key}:{variant.Name} was never approved: it answers only those who may run pipelines. Call a deployment, or ask for its promotion.");
     }
 
     /// <summary>Deployments that take traffic, and aliases of versions that can be run.</summary>

@@ -26,7 +26,7 @@ public sealed class FindModel(ReadServing serving, ReadServedVersions versions)
             if (model.Contains('/', StringComparison.Ordinal))
                 return model.Split(':', 2) is [var key, var variant] ? await versions.GetVersionAsync(VersionKey.Parse(key), variant, actor, ct) : await versions.GetVersionAsync(VersionKey.Parse(model), null, actor, ct);
             if (model.Split('@', 2) is [var name, var alias])
-                return await versions.GetAliasAsync(name, alias, ct);
+                return await versions.GetAliasAsync(name, alias, actor, ct);
             return (await serving.GetAsync(model, DeploymentKind.Chat, ct)).For(user);
         }
         catch (LlmOpsException e) when (e.Code is ErrorCode.ResourceDoesNotExist)

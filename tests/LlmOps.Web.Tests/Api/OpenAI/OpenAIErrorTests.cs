@@ -113,6 +113,13 @@ public sealed class OpenAIErrorTests(OpenAIDeployments models)
         using var chatter = await models.Product.ProgramAsync(Roles.Engineer, Permission.Chat);
         using var refused = await chatter.PostAsJsonAsync("/v1/chat/completions", body);
         await EnsureAsync(refused, HttpStatusCode.Forbidden, "permission_error", "permission_denied", null);
+        // An alias that is no environment moves at the word of whoever makes models, and is no way around the approval.
+        await models.Product.Get<LlmOps.Lifecycle.Registry.PointAlias>().SetAsync(OpenAIDeployments.Draft, "latest_try", 1, OpenAIDeployments.Engineer);
+        var pointed = body with { model = $"{OpenAIDeployments.Draft}@latest_try" };
+        using var maker = await models.PostAsync("/v1/chat/completions", pointed);
+        Assert.Equal(HttpStatusCode.OK, maker.StatusCode);
+        using var around = await chatter.PostAsJsonAsync("/v1/chat/completions", pointed);
+        await EnsureAsync(around, HttpStatusCode.Forbidden, "permission_error", "permission_denied", null);
         using var approved = await chatter.PostAsJsonAsync("/v1/chat/completions", new { model = $"{OpenAIDeployments.Model}/1", body.messages, body.max_tokens });
         Assert.Equal(HttpStatusCode.OK, approved.StatusCode);
     }
