@@ -4,6 +4,13 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace LlmOps.Lifecycle.Data;
 
+/// <summary>A list in the JSON that was read holds null.</summary>
+public sealed class NullItemException(string list) : JsonException($"'{list}' holds null, and each of its items needs a value.")
+{
+    /// <summary>Its name as it was sent.</summary>
+    public string List => list;
+}
+
 /// <summary>
 /// For options that read what others send: a list of texts or objects that holds null is refused. No type says that it may, and the serializer looks at what a list is,
 /// not at what is in it.
@@ -29,7 +36,7 @@ public static class NoNullItems
             before?.Invoke(read);
             foreach (var list in lists)
                 if (list.Get!(read) is IEnumerable items && items.Cast<object?>().Contains(null))
-                    throw new JsonException($"'{list.Name}' holds null where it takes values.");
+                    throw new NullItemException(list.Name);
         };
     }
 

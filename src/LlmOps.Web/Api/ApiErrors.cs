@@ -83,6 +83,8 @@ public sealed partial class ApiErrors(ILogger<ApiErrors> log) : IExceptionHandle
     private static string Words(JsonException e)
     {
         const string Start = "The request body is not the JSON that this address takes";
+        if (e is NullItemException)
+            return $"{Start}: {e.Message}";
         if (LacksPattern().Match(e.Message) is { Success: true } lacks)
             return $"{Start}: {lacks.Groups[1].Value} is missing.";
         if (NullPattern().Match(e.Message) is { Success: true } empty)

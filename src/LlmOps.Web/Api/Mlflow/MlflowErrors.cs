@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Tracking;
 using Microsoft.EntityFrameworkCore;
 
@@ -30,6 +31,7 @@ public static class MlflowErrors
         LlmOpsException e => (e.Code.WireName(), e.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ("INVALID_PARAMETER_VALUE", "The request is larger than this address takes. Split it up and try again."),
         BadHttpRequestException => ("BAD_REQUEST", "The request could not be read to its end."),
+        NullItemException empty => ("INVALID_PARAMETER_VALUE", $"Invalid value for parameter '{empty.List}' supplied: it holds null, and each of its items needs a value."),
         JsonException json => json.Message.StartsWith(MlflowRequest.NoJson, StringComparison.Ordinal)
             ? ("BAD_REQUEST", json.Message) : ("INVALID_PARAMETER_VALUE", $"Invalid value for parameter '{(json.Path ?? "$").TrimStart('$').TrimStart('.')}' supplied: it has another type than this address takes."),
         DbUpdateConcurrencyException => ("RESOURCE_CONFLICT", "Somebody changed this in the same moment. Read it again, then repeat."),
