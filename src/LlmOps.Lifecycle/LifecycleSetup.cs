@@ -117,6 +117,7 @@ public static class LifecycleSetup
         services.AddSingleton<KeepEvaluationDataset>();
         services.AddSingleton<ReadEvaluationDatasets>();
         services.AddSingleton<ReadLoggedTraces>();
+        services.AddSingleton<ReadTraceMetrics>();
         services.AddSingleton<AssessTrace>();
         services.AddSingleton<DeleteTraces>();
         services.AddSingleton<ManagePeople>();

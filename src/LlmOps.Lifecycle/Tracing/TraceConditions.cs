@@ -10,7 +10,8 @@ internal sealed class TraceConditions(SqlText sql)
     public const string State = "coalesce(t.\"State\", CASE WHEN r.\"ParentSpanId\" IS NOT NULL THEN 'IN_PROGRESS' WHEN r.\"Error\" IS NULL THEN 'OK' ELSE 'ERROR' END)";
     public const string Name = "coalesce((SELECT n.\"Value\" FROM trace_tags n WHERE n.\"TraceId\" = r.\"TraceId\" AND NOT n.\"IsMetadata\" AND n.\"Key\" = 'mlflow.traceName'), r.\"Name\")";
 
-    private static readonly string Type = $"CASE x.\"Kind\" {string.Join(' ', MlflowAttributes.Types.DistinctBy(t => t.Kind).Select(t => $"WHEN '{t.Kind}' THEN '{t.Type}'"))} ELSE upper(x.\"Kind\") END";
+    /// <summary>Of a span that is called x.</summary>
+    public static readonly string Type = $"CASE x.\"Kind\" {string.Join(' ', MlflowAttributes.Types.DistinctBy(t => t.Kind).Select(t => $"WHEN '{t.Kind}' THEN '{t.Type}'"))} ELSE upper(x.\"Kind\") END";
 
     public string Of(Filter filter) => filter switch
     {

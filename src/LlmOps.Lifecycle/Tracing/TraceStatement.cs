@@ -25,18 +25,8 @@ internal sealed class TraceStatement
     public TraceStatement(bool postgres, IReadOnlyList<Guid> experiments, Filter? filter, IReadOnlyList<OrderItem> order)
     {
         sql = new(postgres);
-        // Traces of which nobody said where they belong are in the default experiment; the others are reached from the few rows that say it.
-        if (experiments.Contains(TrackingKeys.DefaultExperimentId))
-        {
-            from = "spans r LEFT JOIN logged_traces t ON t.\"TraceId\" = r.\"TraceId\"";
-            conditions.Add($"(t.\"TraceId\" IS NULL OR {sql.OneOf("t.\"ExperimentId\"", experiments)})");
-        }
-        else
-        {
-            from = "logged_traces t CROSS JOIN spans r";
-            conditions.Add($"t.\"TraceId\" = r.\"TraceId\" AND {sql.OneOf("t.\"ExperimentId\"", experiments)}");
-        }
-        conditions.Add(First);
+        (from, var scope) = Scope(sql, experiments);
+        conditions.AddRange(scope);
         if (filter is not null)
             conditions.Add(new TraceConditions(sql).Of(filter));
         foreach (var item in order)
@@ -44,6 +34,13 @@ internal sealed class TraceStatement
         columns.Add(new("r.\"StartedAt\"", true, SortKind.Whole));
         columns.Add(new("r.\"TraceId\"", false, SortKind.Text));
     }
+
+    /// <summary>One row for each trace of these experiments: its first span is r, and what a client said of it is t.</summary>
+    internal static (string From, IReadOnlyList<string> Conditions) Scope(SqlText sql, IReadOnlyList<Guid> experiments) =>
+        // Traces of which nobody said where they belong are in the default experiment; the others are reached from the few rows that say it.
+        experiments.Contains(TrackingKeys.DefaultExperimentId)
+            ? ("spans r LEFT JOIN logged_traces t ON t.\"TraceId\" = r.\"TraceId\"", [$"(t.\"TraceId\" IS NULL OR {sql.OneOf("t.\"ExperimentId\"", experiments)})", First])
+            : ("logged_traces t CROSS JOIN spans r", [$"t.\"TraceId\" = r.\"TraceId\" AND {sql.OneOf("t.\"ExperimentId\"", experiments)}", First]);
 
     public Task<List<(string TraceId, List<string> Values)>> ReadAsync(LlmOpsDb db, List<string>? begin, int most, CancellationToken ct)
     {

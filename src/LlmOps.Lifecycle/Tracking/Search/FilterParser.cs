@@ -77,7 +77,7 @@ public sealed class FilterParser
         return new(entity, key, op, Value(op), position);
     }
 
-    /// <summary>key, entity.key, entity.`key`, `key`: a dot before a quote belongs to the word.</summary>
+    /// <summary>key, entity.key, entity.`key`, `key`: a dot before a quote belongs to the word, which may have more of them.</summary>
     private (string? Entity, string Key) Identifier()
     {
         var first = Take();
@@ -91,11 +91,11 @@ public sealed class FilterParser
         var dot = first.Text.IndexOf('.', StringComparison.Ordinal);
         if (dot < 0)
             return (null, first.Text);
+        if (first.Text.EndsWith('.') && Now.Kind == FilterTokenKind.Quoted && Now.Quote != '\'')
+            return (first.Text[..^1], NotEmpty(Take().Text));
         if (dot < first.Text.Length - 1)
             return (first.Text[..dot], first.Text[(dot + 1)..]);
-        if (Now.Kind != FilterTokenKind.Quoted || Now.Quote == '\'')
-            throw Wrong("a key is missing behind the dot");
-        return (first.Text[..dot], NotEmpty(Take().Text));
+        throw Wrong("a key is missing behind the dot");
     }
 
     private string NotEmpty(string key) => key.Length > 0 ? Stored(key) : throw Wrong("a key is empty");

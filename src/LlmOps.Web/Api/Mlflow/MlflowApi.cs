@@ -24,6 +24,7 @@ public static class MlflowApi
         routes.MapModelVersions();
         routes.MapWebhooks();
         routes.MapTraces();
+        routes.MapTraceMetrics();
         routes.MapTracesV2();
         routes.MapAssessments();
         routes.MapEvaluationDatasets();

@@ -12,7 +12,6 @@ internal static class NotImplementedApi
 
     private static void Traces(MlflowRoutes routes)
     {
-        routes.Missing("POST", "/mlflow/traces/metrics", "QueryTraceMetrics", onlyReads: true);
         routes.Missing("GET", "/mlflow/unified-traces", "Unified traces, a part of Databricks,", "2.0");
         routes.Missing("GET", "/mlflow/get-online-trace-details", "Online trace details, a part of Databricks,", "2.0");
     }

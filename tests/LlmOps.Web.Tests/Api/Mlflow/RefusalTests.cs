@@ -72,8 +72,8 @@ public sealed class RefusalTests(WebProduct product)
             (Missing, "RESOURCE_DOES_NOT_EXIST", "/mlflow/model-versions/create", new { name = "no-such-model", source = "s3://b/k" }),
             (Missing, "ENDPOINT_NOT_FOUND", "/mlflow/no/such/endpoint", new { }),
             (Missing, "ENDPOINT_NOT_FOUND", "/mlflow/runs/get", new { }),
-            (HttpStatusCode.NotImplemented, "NOT_IMPLEMENTED", "/api/3.0/mlflow/traces/metrics", new { }),
             (HttpStatusCode.NotImplemented, "NOT_IMPLEMENTED", "/api/3.0/mlflow/scorers/register", new { }),
+            (HttpStatusCode.NotImplemented, "NOT_IMPLEMENTED", "/api/3.0/mlflow/label-schemas/create", new { }),
         ];
         foreach (var (status, code, path, body) in table)
             await client.RefusedAsync(status, code, "POST", path, body);

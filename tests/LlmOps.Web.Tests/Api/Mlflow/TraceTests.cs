@@ -74,6 +74,26 @@ public sealed class TraceTests(WebProduct product)
     }
 
     [Fact]
+    public async Task Metrics_OfManyTraces_HaveTheShapeThatClientsRead()
+    {
+        using var client = await MlflowClient.EngineerAsync(product);
+        var experiment = await client.ExperimentAsync();
+        foreach (var session in new[] { "s1", "s2" })
+            await client.PostAsync($"{V3}/mlflow/traces", Start(NewTrace(), experiment, metadata: new Dictionary<string, string> { ["mlflow.trace.session"] = session }));
+        const string Path = V3 + "/mlflow/traces/metrics";
+        object Query(params string[] filters) => new
+        {
+            experiment_ids = new[] { experiment }, view_type = "TRACES", metric_name = "latency", aggregations = new object[] { new { aggregation_type = "AVG" }, new { aggregation_type = "PERCENTILE", percentile_value = 99 } }, dimensions = new[] { "trace_name" },
+            filters, time_interval_seconds = 3600, start_time_ms = At.ToString(System.Globalization.CultureInfo.InvariantCulture), end_time_ms = At,
+        };
+        Assert.Equal("""{"data_points":[{"metric_name":"latency","dimensions":{"time_bucket":"2023-11-14T22:00:00+00:00","trace_name":"trace"},"values":{"AVG":1500,"P99.0":1500}}]}""", (await client.PostAsync(Path, Query())).ToJsonString(LlmOps.Lifecycle.Data.Json.Options));
+        Assert.Equal("""{"data_points":[]}""", (await client.PostAsync(Path, Query("trace.status = 'ERROR'"))).ToJsonString());
+        Assert.Equal(1, (double)(await client.PostAsync(Path, new { experiment_ids = new[] { experiment }, view_type = "TRACES", metric_name = "trace_count", aggregations = new[] { new { aggregation_type = "COUNT" } }, filters = new[] { "trace.metadata.`mlflow.trace.session` = 's2'" } }))["data_points"]![0]!["values"]!["COUNT"]!);
+        foreach (var body in new object[] { new { }, new { view_type = 7 }, "[]", new { experiment_ids = new[] { experiment }, view_type = "TRACES", metric_name = "latency", aggregations = new object?[] { null } }, new { experiment_ids = new[] { experiment }, view_type = "TRACES", metric_name = "latency", aggregations = "AVG" }, Query("trace.status = ") })
+            await client.RefusedAsync(HttpStatusCode.BadRequest, "INVALID_PARAMETER_VALUE", "POST", Path, body);
+    }
+
+    [Fact]
     public async Task StartedTrace_IsOnThePage_AndItsUploadedSpansTakeItsPlace()
     {
         using var client = await MlflowClient.EngineerAsync(product);
