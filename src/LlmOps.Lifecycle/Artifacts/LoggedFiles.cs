@@ -55,12 +55,15 @@ public sealed class LoggedFiles(IDbContextFactory<LlmOpsDb> dbs, WriteGroups gro
         return Children(roots.Select(r => (r + "/", 0L)).Concat(loose.Select(f => (f.Path, f.SizeBytes))), folder.Path);
     }
 
-    /// <summary>Takes away a file, or all files of a folder. What a registered version holds stays in that version.</summary>
+    /// <summary>Takes away a file, or all files of a folder; everything outside of runs and models at once is none. What a registered version holds stays in that version.</summary>
     public async Task DeleteAsync(ArtifactPath path, CancellationToken ct = default)
     {
         Writable(path);
+        if (path.Full.Length == 0)
+            throw LlmOpsException.Invalid("A path is missing: name the file or the folder to delete.");
         var inside = path.Path + "/";
-        var gone = await groups.WriteAsync(db => db.LoggedFiles.Where(f => f.Root == path.Root && (path.Path == "" || f.Path == path.Path || f.Path.StartsWith(inside))).ExecuteDeleteAsync(), ct);
+        // Not by StartsWith: in SQLite that takes a folder whose name differs in a capital for the same one.
+        var gone = await groups.WriteAsync(db => db.LoggedFiles.Where(f => f.Root == path.Root && (path.Path == "" || f.Path == path.Path || f.Path.Substring(0, inside.Length) == inside)).ExecuteDeleteAsync(), ct);
         if (gone == 0)
             throw NotFound(path);
     }
@@ -77,7 +80,7 @@ public sealed class LoggedFiles(IDbContextFactory<LlmOpsDb> dbs, WriteGroups gro
     private static Task<List<LoggedFile>> FilesAsync(LlmOpsDb db, ArtifactPath folder, CancellationToken ct)
     {
         var (root, inside) = (folder.Root, folder.Path + "/");
-        return db.LoggedFiles.AsNoTracking().Where(f => f.Root == root && (inside == "/" || f.Path.StartsWith(inside))).ToListAsync(ct);
+        return db.LoggedFiles.AsNoTracking().Where(f => f.Root == root && (inside == "/" || f.Path.Substring(0, inside.Length) == inside)).ToListAsync(ct);
     }
 
     private static IReadOnlyList<ListedFile> Children(IEnumerable<(string Path, long SizeBytes)> files, string folder)

@@ -37,6 +37,22 @@ public abstract class LoggingTests(DatabaseProvider provider) : ProductTests(pro
         Assert.Equal((0, 3019), (curve.Steps[0], curve.Steps[^1]));
     }
 
+    /// <summary>Folders whose names differ in a capital, or in a character that a pattern would take for any other, are two.</summary>
+    [Fact]
+    public async Task FolderThatIsDeletedOrRegistered_TakesNoOtherWithIt()
+    {
+        var files = Get<LlmOps.Lifecycle.Artifacts.LoggedFiles>();
+        static LlmOps.Lifecycle.Artifacts.ArtifactPath At(string path) => LlmOps.Lifecycle.Artifacts.ArtifactPath.Parse("e/r/artifacts/" + path);
+        foreach (var path in new[] { "my_model/a", "My_model/a", "my-model/a", "my_model2/a" })
+            await files.PutAsync(At(path), new MemoryStream([1, 2, 3]));
+        Assert.Single((await files.FreezeAsync(At("my_model")))!.Manifest.Files);
+        await files.DeleteAsync(At("my_model"));
+        Assert.Equal(["My_model", "my-model", "my_model2"], (await files.ListAsync(LlmOps.Lifecycle.Artifacts.ArtifactPath.Parse("e/r/artifacts"))).Select(f => f.Path));
+        // the top of everything is no folder to delete
+        await files.PutAsync(LlmOps.Lifecycle.Artifacts.ArtifactPath.Parse("loose.txt"), new MemoryStream([1]));
+        await RefusedAsync(ErrorCode.InvalidParameterValue, () => files.DeleteAsync(LlmOps.Lifecycle.Artifacts.ArtifactPath.Parse("")));
+    }
+
     /// <summary>A client that leaves the step out logs everything at step 0.</summary>
     [Fact]
     public async Task RunWithoutSteps_IsListed_WithAsManyPointsAsTheOthers()
