@@ -108,7 +108,7 @@ public sealed class LlmOpsDb(DbContextOptions<LlmOpsDb> options) : IdentityDbCon
 
     /// <summary>Audit entries are chained as they are saved; there is no other way for one to get in.</summary>
     public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default) =>
-        AuditAppend.SaveAsync(this, () => base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken), cancellationToken);
+        Webhooks.AnnouncedSave.SaveAsync(this, () => AuditAppend.SaveAsync(this, () => base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken), cancellationToken), cancellationToken);
 
     public override int SaveChanges(bool acceptAllChangesOnSuccess) => throw new InvalidOperationException("Save asynchronously: audit entries are chained on the way.");
 

@@ -217,6 +217,24 @@ public abstract class WebhookTests(DatabaseProvider provider) : ProductTests(pro
         Assert.Equal(0, leaked);
     }
 
+    [Fact]
+    public async Task WebhookThatIsDeletedInTheMomentOfAnEvent_IsToldNothing_AndWhatHappenedIsSaved()
+    {
+        var (gone, kept) = (await AddAsync("http://hooks.invalid/gone"), await AddAsync("http://hooks.invalid/kept"));
+        await using (var db = await Product.Dbs.CreateDbContextAsync())
+        {
+            var (model, now) = (new RegisteredModel { Name = "Iris", Owner = "alice", CreatedAt = Product.Clock.GetUtcNow() }, Product.Clock.GetUtcNow());
+            db.Models.Add(model);
+            db.Record(Product.Alice, "create", "model", "Iris", now);
+            await db.AnnounceModelAsync(model, now, default);
+            await Get<ManageWebhooks>().DeleteAsync(gone.Id, Product.Ada);
+            await db.SaveChangesAsync();
+        }
+        Assert.Equal(1, await CountAsync(db => db.Models.Where(m => m.Name == "Iris")));
+        Assert.Equal(1, await CountAsync(db => db.Audit.Where(a => a.Subject == "model" && a.SubjectId == "Iris")));
+        Assert.Equal(kept.Id, (await DeliveryAsync()).EndpointId);
+    }
+
     /// <summary>A sender reads many deliveries at once and calls one after another: what somebody changes meanwhile holds for those that have not left.</summary>
     [Fact]
     public async Task DeliveryThatWasReadBeforeTheSecretWasReplaced_DoesNotLeaveWithTheOldOne()
