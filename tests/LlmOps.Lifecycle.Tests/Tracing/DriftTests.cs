@@ -70,6 +70,25 @@ public abstract class DriftTests(DatabaseProvider provider) : ProductTests(provi
     }
 
     [Fact]
+    public async Task OneThatCannotBeLookedAt_KeepsNoOtherFromIt()
+    {
+        await DeployAsync();
+        await Get<Deploy>().DeployAsync("before", DeploymentKind.Chat, "tiny-lm/1", "int8", null, Product.Rosa);
+        await Get<SetDriftWatch>().SetAsync("before", new(), true, Product.Rosa);
+        await Get<SetDriftWatch>().SetAsync("chat", new(), true, Product.Rosa);
+        foreach (var ago in new[] { TimeSpan.FromDays(3), TimeSpan.FromHours(1) })
+            await AskAsync(100, ago, 10);
+        await Product.ReadAsync(db => db.Spans.ExecuteUpdateAsync(s => s.SetProperty(x => x.DeploymentName, "before")));
+        foreach (var ago in new[] { TimeSpan.FromDays(3), TimeSpan.FromHours(1) })
+            await AskAsync(100, ago, 10);
+        EmbedAsked embed = (name, _, _) => name == "before" ? throw new FileNotFoundException("weights") : Task.FromResult<EmbeddedTexts?>(null);
+        var watch = new WatchDrift(Product.Dbs, new MeasureDrift(Product.Dbs, embed, Product.Clock), new LlmOps.Lifecycle.Messaging.Hints(), Product.Clock);
+        Assert.Contains("before could not be looked at: weights", (await Assert.ThrowsAsync<AggregateException>(() => watch.WatchAsync())).Message, StringComparison.Ordinal);
+        Assert.Single((await Get<ReadDrift>().GetAsync("chat")).Checks);
+        Assert.Empty((await Get<ReadDrift>().GetAsync("before")).Checks);
+    }
+
+    [Fact]
     public async Task Refusals_AreCountedBySignal_ByThePhrasesOfThePolicy_AndByEnglishOnes()
     {
         await DeployAsync();

@@ -15,19 +15,26 @@ public sealed class WatchDrift(IDbContextFactory<LlmOpsDb> dbs, MeasureDrift mea
     public const int ChecksKept = 200;
 
     /// <returns>How many were looked at.</returns>
+    /// <exception cref="AggregateException">Some could not be; the others were.</exception>
     public async Task<int> WatchAsync(CancellationToken ct = default)
     {
         List<(string Name, DriftPolicy Policy, DateTimeOffset? CheckedAt)> watched;
         await using (var db = await dbs.CreateDbContextAsync(ct))
             watched = [.. (await db.DriftWatches.AsNoTracking().Where(w => w.Enabled).Join(db.Deployments, w => w.DeploymentId, d => d.Id, (w, d) => new { d.Name, d.Stopped, w.PolicyJson, w.CheckedAt }).ToListAsync(ct))
                 .Where(w => !w.Stopped).Select(w => (w.Name, Json.Read<DriftPolicy>(w.PolicyJson), w.CheckedAt))];
-        var looked = 0;
-        foreach (var (name, policy, checkedAt) in watched.Where(w => w.CheckedAt is null || w.CheckedAt.Value.AddHours(w.Policy.EveryHours) <= time.GetUtcNow()))
-        {
-            await LookAsync(name, policy, Actor.System, ct);
-            looked++;
-        }
-        return looked;
+        var (looked, failures) = (0, new List<Exception>());
+        foreach (var (name, policy, _) in watched.Where(w => w.CheckedAt is null || w.CheckedAt.Value.AddHours(w.Policy.EveryHours) <= time.GetUtcNow()))
+            try
+            {
+                await LookAsync(name, policy, Actor.System, ct);
+                looked++;
+            }
+            // One that cannot be looked at, because a file of its model is gone for example, must not keep the others from it at every beat.
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                failures.Add(new InvalidOperationException($"{name} could not be looked at: {e.Message}", e));
+            }
+        return failures.Count == 0 ? looked : throw new AggregateException($"{looked} deployments were looked at, {failures.Count} could not be.", failures);
     }
 
     /// <summary>Now, whether it is due or not, by the policy of its watch or the usual one.</summary>
