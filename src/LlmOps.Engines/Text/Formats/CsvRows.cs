@@ -93,7 +93,7 @@ public static class CsvRows
             if (values.Contains(names[i], StringComparer.Ordinal) && bool.TryParse(fields[i], out var truth))
                 json.WriteBooleanValue(truth);      // "True", as spreadsheets and pandas write it
             else if (values.Contains(names[i], StringComparer.Ordinal) && IsJson(fields[i]))
-                json.WriteRawValue(fields[i]);
+                json.WriteRawValue(fields[i].Replace('\n', ' ').Replace('\r', ' '));     // between its parts only, and a row is a line
             else
                 json.WriteStringValue(fields[i]);
         }

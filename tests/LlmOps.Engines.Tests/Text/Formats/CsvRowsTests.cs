@@ -43,6 +43,30 @@ public sealed class CsvRowsTests
         Assert.Equal("{\"prompt\":\"12\",\"label\":true,\"features\":[1, 2.5]}\n{\"prompt\":\"13\",\"label\":false,\"features\":[]}\n{\"prompt\":\"14\",\"label\":\"maybe\",\"features\":\"x\"}\n", jsonl);
     }
 
+    [Fact]
+    public async Task ValuesThatWereWrittenOverSeveralLines_StayOneRow()
+    {
+        var jsonl = await JsonlAsync("prompt,features\n12,\"[\r\n  1,\n  2\n]\"\n", "features");
+
+        Assert.Equal("{\"prompt\":\"12\",\"features\":[    1,   2 ]}\n", jsonl);
+    }
+
+    [Theory]
+    [InlineData("{\"a, \\\"b\\\"\":\"x\",\"c\\nd\":\"y\"}\n")]
+    [InlineData("{\"text\":\"\\r\"}\n{\"text\":\" \"}\n{\"text\":\"\\\"\"}\n")]
+    [InlineData("{\"text\":\"\",\"other\":\"\"}\n")]
+    [InlineData("{\"text\":\"\"}\n{\"text\":\"last\"}\n")]
+    [InlineData("{\"text\":\"a\\u2028b\"}\n{\"text\":\"c;d\\te\"}\n")]
+    public async Task OddTexts_AndOddNames_ComeBackAsTheyWere(string rows)
+    {
+        using var csv = new MemoryStream();
+        await CsvRows.FromJsonlAsync(Stream(rows), csv, TestContext.Current.CancellationToken);
+        var back = await JsonlAsync(Encoding.UTF8.GetString(csv.ToArray()));
+
+        static string Plain(string lines) => string.Join('\n', lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonSerializer.Serialize(JsonSerializer.Deserialize<JsonElement>(l))));
+        Assert.Equal(Plain(rows), Plain(back));
+    }
+
     [Theory]
     [InlineData("prompt,completion\na,b,c\n")]
     [InlineData("prompt,completion\na\n")]
