@@ -3,6 +3,7 @@ using System.Globalization;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Identity;
+using LlmOps.Lifecycle.Promotion;
 using LlmOps.Lifecycle.Promotion.Attestations;
 using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Registry;
@@ -27,6 +28,8 @@ internal static class AttestCommands
         {
             var read = services.GetRequiredService<ReadAttestations>();
             var rows = await read.OfVersionAsync(VersionKey.Parse(parsed.GetValue(version)!), ct);
+            if (parsed.GetValue(Output.Json))
+                return await ShowAsync(read, rows, ct);
             if (rows.Count == 0)
                 Console.WriteLine($"No promotion of {parsed.GetValue(version)} was signed.");
             var isGood = true;
@@ -43,6 +46,15 @@ internal static class AttestCommands
         });
     }
 
+    private static async Task<int> ShowAsync(ReadAttestations read, IReadOnlyList<AttestationRow> rows, CancellationToken ct)
+    {
+        List<(AttestationRow Row, IReadOnlyList<string> Mismatches)> found = [];
+        foreach (var row in rows)
+            found.Add((row, (await read.GetAsync(row.ApprovalId, ct)).Mismatches));
+        Console.WriteLine(Json.Write(found.Select(f => new { Statement = f.Row, f.Mismatches })));
+        return found.All(f => f.Mismatches.Count == 0) ? 0 : 1;
+    }
+
     private static Command Download()
     {
         var approval = new Argument<Guid>("approval") { Description = "Id of the approval." };
@@ -53,13 +65,15 @@ internal static class AttestCommands
             var found = await read.GetAsync(parsed.GetValue(approval), ct);
             var (bundle, json) = await read.EvidenceAsync(parsed.GetValue(approval), ct);
             var folder = Directory.CreateDirectory(parsed.GetValue(output)!).FullName;
+            List<string> paths = [];
             // Names are made of names that were checked when they were given; only their last part is used all the same.
             foreach (var (name, text) in new[] { (found.Row.FileName, found.EnvelopeJson), (bundle, json) })
             {
                 var path = Path.Combine(folder, Path.GetFileName(name));
                 await File.WriteAllTextAsync(path, text, ct);
-                Console.WriteLine(path);
+                paths.Add(path);
             }
+            Console.WriteLine(parsed.GetValue(Output.Json) ? Json.Write(paths) : string.Join('\n', paths));
             return 0;
         });
     }
@@ -76,9 +90,15 @@ internal static class AttestCommands
         });
     }
 
-    private static Command List() => On("list", "Lists the public keys, the one in force first.", [], async (services, _, ct) =>
+    private static Command List() => On("list", "Lists the public keys, the one in force first.", [], async (services, parsed, ct) =>
     {
-        foreach (var key in await services.GetRequiredService<ReadAttestations>().KeysAsync(ct))
+        var keys = await services.GetRequiredService<ReadAttestations>().KeysAsync(ct);
+        if (parsed.GetValue(Output.Json))
+        {
+            Console.WriteLine(Json.Write(keys.Select(Public)));
+            return 0;
+        }
+        foreach (var key in keys)
             Console.WriteLine($"{key.KeyId} {key.CreatedAt.UtcDateTime.ToString("u", CultureInfo.InvariantCulture)} {(key.RetiredAt is { } at ? "retired " + at.UtcDateTime.ToString("u", CultureInfo.InvariantCulture) : "in force")}");
         return 0;
     });
@@ -88,18 +108,22 @@ internal static class AttestCommands
         var id = new Argument<string>("id") { Description = "Key id; the key in force when left out.", DefaultValueFactory = _ => "current" };
         return On("export", "Prints a public key in PEM form.", [id], async (services, parsed, ct) =>
         {
-            Console.WriteLine((await services.GetRequiredService<ReadAttestations>().KeyAsync(parsed.GetValue(id)!, ct)).PublicKeyPem);
+            var key = await services.GetRequiredService<ReadAttestations>().KeyAsync(parsed.GetValue(id)!, ct);
+            Console.WriteLine(parsed.GetValue(Output.Json) ? Json.Write(Public(key)) : key.PublicKeyPem);
             return 0;
         });
     }
 
-    private static Command Rotate() => On("rotate", "Puts a new signing key in force and retires the old one, whose statements can still be checked.", [], async (services, _, ct) =>
+    /// <summary>Never the other half.</summary>
+    private static object Public(SigningKey key) => new { key.KeyId, key.PublicKeyPem, key.CreatedAt, key.RetiredAt };
+
+    private static Command Rotate() => On("rotate", "Puts a new signing key in force and retires the old one, whose statements can still be checked.", [], async (services, parsed, ct) =>
     {
         var people = await services.GetRequiredService<QuickstartSetup>().EnsureAdministratorAsync(ct);
         var actor = await services.GetRequiredService<ManagePeople>().FindActorAsync(people.Administrator.Id, ct)
             ?? throw LlmOpsException.Invalid($"The account '{QuickstartSetup.AdministratorName}' is disabled, and only an administrator rotates the key. Rotate it under Settings as another administrator.");
         var made = await services.GetRequiredService<RotateSigningKey>().RotateAsync(actor, ct);
-        Console.WriteLine($"In force: {made.KeyId}. Give its public half, 'llmops keys export', to those who verify.");
+        Output.Say(parsed, new { made.KeyId }, $"In force: {made.KeyId}. Give its public half, 'llmops keys export', to those who verify.");
         return 0;
     });
 

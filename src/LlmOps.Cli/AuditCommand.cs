@@ -13,7 +13,7 @@ internal static class AuditCommand
     public static Command Create()
     {
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var json = new Option<bool>("--json") { Description = "Print the answer as JSON." };
+        var json = Output.Json;
         return new Command("audit", "Checks that nobody changed the audit trail.") { Head(data), Verify(data, json), Export(data) };
     }
 
@@ -23,7 +23,8 @@ internal static class AuditCommand
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
-            Console.WriteLine(await host.Services.GetRequiredService<VerifyAudit>().HeadAsync(ct));
+            var head = (await host.Services.GetRequiredService<VerifyAudit>().HeadAsync(ct)).ToString();
+            Console.WriteLine(parsed.GetValue(Output.Json) ? Json.Write(new { Head = head }) : head);
             return 0;
         });
         return command;
@@ -33,7 +34,7 @@ internal static class AuditCommand
     {
         var file = new Option<string?>("--file") { Description = "An export to check instead of the database. That its end was cut off shows only against a noted head." };
         var heads = new Option<string[]>("--head") { Description = "A head noted earlier, number:hash; may be given several times.", AllowMultipleArgumentsPerToken = true };
-        var command = new Command("verify", "Reads the whole chain: exit code 0 when it is intact, 1 when an entry was edited, deleted, slipped in or moved.") { file, heads, data, json };
+        var command = new Command("verify", "Reads the whole chain: exit code 0 when it is intact, 1 when an entry was edited, deleted, slipped in or moved.") { file, heads, data };
         command.SetAction(async (parsed, ct) =>
         {
             AuditHeadNote[] noted = [.. (parsed.GetValue(heads) ?? []).Select(AuditHeadNote.Parse)];

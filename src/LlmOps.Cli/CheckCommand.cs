@@ -1,7 +1,6 @@
 using System.CommandLine;
 using LlmOps.Lifecycle;
 using LlmOps.Lifecycle.Pipelines;
-using Spectre.Console;
 
 namespace LlmOps.Cli;
 
@@ -17,7 +16,7 @@ internal static class CheckCommand
             if (!File.Exists(path))
                 throw LlmOpsException.Invalid($"The file '{path}' does not exist.");
             var document = PipelineDocument.Parse(await File.ReadAllTextAsync(path, ct));
-            AnsiConsole.MarkupLineInterpolated($"{document.Name}: {document.Stages.Count} stages, nothing to complain about.");
+            Output.Say(parsed, new { document.Name, Stages = document.Stages.Count }, $"{document.Name}: {document.Stages.Count} stages, nothing to complain about.");
             return 0;
         });
         return command;

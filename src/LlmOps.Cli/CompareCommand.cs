@@ -13,8 +13,8 @@ internal static class CompareCommand
         var runs = new Argument<string[]>("runs") { Description = "Two to six: ids, or name/number:variant, whose newest run is meant. The first is what the others are compared with.", Arity = new(2, 6) };
         var suite = new Option<string?>("--suite") { Description = "Suite whose runs are meant, name/number." };
         var fail = new Option<bool>("--fail-on-regression") { Description = "Exit code 1 when a metric is worse and its interval excludes no difference." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("compare", "Compares evaluation runs on the rows they share: difference, 95 % interval, p, rows that moved.") { runs, suite, fail, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("compare", "Compares evaluation runs on the rows they share: difference, 95 % interval, p, rows that moved.") { runs, suite, fail, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);

@@ -18,9 +18,9 @@ internal static class ContaminationCommand
         var suite = new Option<string?>("--suite") { Description = "Or a suite version, name/number: the rows of its tasks." };
         var version = new Option<string?>("--version") { Description = "With a dataset or a suite: the model version whose training data, ancestors included, is looked through; without it, all that any version was trained on." };
         var most = new Option<int>("--most") { Description = "How many of the rows that were found are printed.", DefaultValueFactory = _ => 20 };
-        var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("contamination", "Looks for evaluation rows in the training data of a model and its ancestors. Exit code 0: clean, 1: contaminated, 2: cannot tell.") { run, dataset, suite, version, most, json, data };
+        var command = new Command("contamination", "Looks for evaluation rows in the training data of a model and its ancestors. Exit code 0: clean, 1: contaminated, 2: cannot tell.") { run, dataset, suite, version, most, data };
         command.SetAction(async (parsed, ct) =>
         {
             var question = new ContaminationQuestion(parsed.GetValue(dataset), parsed.GetValue(suite), parsed.GetValue(version));

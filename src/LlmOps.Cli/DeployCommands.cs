@@ -17,8 +17,8 @@ internal static class DeployCommands
         var version = new Argument<string>("version") { Description = "Version and variant to serve, name/number:variant. It has to be approved." };
         var index = new Option<string?>("--index") { Description = "Knowledge base and number of its index, docs/3: the deployment answers from documents." };
         var canary = new Option<int?>("--canary") { Description = "Only this share of the traffic, in percent; a worse revision rolls itself back." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("deploy", "Serves an approved variant.") { name, version, index, canary, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("deploy", "Serves an approved variant.") { name, version, index, canary, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             var (key, variant) = Split(parsed.GetValue(version)!);
@@ -36,8 +36,8 @@ internal static class DeployCommands
     private static Command Rollback()
     {
         var name = new Argument<string>("name") { Description = "Name of the deployment." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("rollback", "Gives all traffic back to the revision before.") { name, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("rollback", "Gives all traffic back to the revision before.") { name, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);
@@ -49,8 +49,8 @@ internal static class DeployCommands
 
     private static Command List()
     {
-        var json = ServerCommands.AsJson();
-        var command = new Command("list", "Lists the deployments with what takes their traffic.") { ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("list", "Lists the deployments with what takes their traffic.") { ServerCommands.Server };
         command.SetAction((parsed, ct) => ServerCommands.ListAsync(parsed, "/deployments?take=1000", parsed.GetValue(json), "No deployments yet. Make one with 'llmops deploy'.", ct,
             ("name", r => r.Text("name")), ("kind", r => r.Text("kind")), ("serves", r => string.Join(", ", r.GetProperty("serving").EnumerateArray().Select(Share))), ("requests", r => r.Text("requests")), ("failed", r => r.Text("failures"))));
         return command;
@@ -59,8 +59,8 @@ internal static class DeployCommands
     private static Command Show()
     {
         var name = new Argument<string>("name") { Description = "Name of the deployment." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("show", "One deployment with its revisions.") { name, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("show", "One deployment with its revisions.") { name, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);

@@ -28,8 +28,8 @@ internal static class DoctorCommand
     public static Command Create()
     {
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("doctor", "Checks this machine, the data folder, the database and the server, and says what to do. Exit code 0: nothing is broken, 1: something is.") { data, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("doctor", "Checks this machine, the data folder, the database and the server, and says what to do. Exit code 0: nothing is broken, 1: something is.") { data, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddInMemoryCollection(parsed.GetValue(data) is { } folder ? new Dictionary<string, string?> { ["Data:Folder"] = folder } : []).Build();

@@ -6,7 +6,6 @@ using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Registry;
 using Microsoft.Extensions.DependencyInjection;
-using Spectre.Console;
 
 namespace LlmOps.Cli;
 
@@ -44,7 +43,7 @@ internal static class ExportCommands
                 await using var rows = await host.Services.GetRequiredService<ExportDataset>().ExportAsync(key.Name, key.Number, parsed.GetValue(split)!, format, ct);
                 await WriteAsync(rows, path, null, ct);
             }
-            AnsiConsole.MarkupLineInterpolated($"{key} {parsed.GetValue(split)}: {path}, {new FileInfo(path).Length:N0} bytes.");
+            Output.Say(parsed, new { Dataset = key.ToString(), Split = parsed.GetValue(split), File = path, Bytes = new FileInfo(path).Length }, $"{key} {parsed.GetValue(split)}: {path}, {new FileInfo(path).Length:N0} bytes.");
             return 0;
         });
         return command;
@@ -62,7 +61,7 @@ internal static class ExportCommands
             var (key, form) = text.Contains(':', StringComparison.Ordinal) ? DeployCommands.Split(text) : (text, Checkpoint);
             var folder = parsed.GetValue(output)!;
             var (files, bytes) = parsed.GetValue(server) is { } address ? await FromServerAsync(address, VersionKey.Parse(key), form, folder, ct) : await FromFolderAsync(parsed.GetValue(data), VersionKey.Parse(key), form, folder, ct);
-            AnsiConsole.MarkupLineInterpolated($"{key}:{form}: {folder}, {files} files, {bytes:N0} bytes.");
+            Output.Say(parsed, new { Version = key, Form = form, Folder = folder, Files = files, Bytes = bytes }, $"{key}:{form}: {folder}, {files} files, {bytes:N0} bytes.");
             return 0;
         });
         return command;

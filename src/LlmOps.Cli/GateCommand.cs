@@ -29,10 +29,10 @@ internal static class GateCommand
         var plan = new Option<bool>("--plan") { Description = "Judge nothing: say what an evaluation of the suite would be able to show." };
         var rows = new Option<int?>("--rows") { Description = "With --plan: rows of the evaluation; as many as before when left out." };
         var margin = new Option<double?>("--margin") { Description = "With --plan: difference that has to be seen." };
-        var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
         var server = new Option<string?>("--server") { Description = "Ask this server in place of the data folder here; the policy has to be saved there." };
-        var command = new Command("gate", "Judges a version's measurements by a policy. Exit code 0: pass, 1: fail, 2: cannot tell.") { version, variant, policy, suite, champion, save, plan, rows, margin, json, server, data };
+        var command = new Command("gate", "Judges a version's measurements by a policy. Exit code 0: pass, 1: fail, 2: cannot tell.") { version, variant, policy, suite, champion, save, plan, rows, margin, server, data };
         command.SetAction(async (parsed, ct) =>
         {
             if (parsed.GetValue(server) is { } address)

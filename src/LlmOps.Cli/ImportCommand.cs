@@ -4,7 +4,6 @@ using LlmOps.Lifecycle.Datasets;
 using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Quickstart;
 using Microsoft.Extensions.DependencyInjection;
-using Spectre.Console;
 
 namespace LlmOps.Cli;
 
@@ -30,7 +29,7 @@ internal static class ImportCommand
             await using var rows = File.OpenRead(path);
             var version = await host.Services.GetRequiredService<ImportDataset>().ImportAsync(parsed.GetValue(name)!, parsed.GetValue(kind), rows,
                 parsed.GetValue(quarantine), parsed.GetValue(licence)!, Path.GetFileName(path), actor, ct);
-            AnsiConsole.MarkupLineInterpolated($"{version.KeyText()}: {version.TrainRows:N0} train rows, {version.HeldOutRows:N0} held-out rows, {version.QuarantinedRows:N0} set aside.");
+            Output.Say(parsed, new { Dataset = version.KeyText(), version.TrainRows, version.HeldOutRows, version.QuarantinedRows }, $"{version.KeyText()}: {version.TrainRows:N0} train rows, {version.HeldOutRows:N0} held-out rows, {version.QuarantinedRows:N0} set aside.");
             return 0;
         });
         return command;

@@ -3,7 +3,6 @@ using LlmOps.Lifecycle.Identity;
 using LlmOps.Lifecycle.Quickstart;
 using LlmOps.Lifecycle.Registry;
 using Microsoft.Extensions.DependencyInjection;
-using Spectre.Console;
 
 namespace LlmOps.Cli;
 
@@ -24,7 +23,7 @@ internal static class ImportModelCommand
             var actor = (await host.Services.GetRequiredService<ManagePeople>().FindActorAsync(people.Administrator.Id, ct))!;
             var version = await host.Services.GetRequiredService<ImportModel>().ImportAsync(parsed.GetValue(name)!, Path.GetFullPath(parsed.GetValue(folder)!),
                 parsed.GetValue(licence)!, parsed.GetValue(description)!, actor, ct);
-            AnsiConsole.MarkupLineInterpolated($"{version.Key()}: {version.Parameters:N0} parameters, {version.SizeBytes:N0} bytes.");
+            Output.Say(parsed, new { Version = version.Key().ToString(), version.Parameters, version.SizeBytes }, $"{version.Key()}: {version.Parameters:N0} parameters, {version.SizeBytes:N0} bytes.");
             return 0;
         });
         return command;

@@ -33,7 +33,7 @@ internal static class JudgeCommands
             var path = parsed.GetValue(file)!;
             var yaml = File.Exists(path) ? await File.ReadAllTextAsync(path, ct) : throw LlmOpsException.Invalid($"There is no file {path}.");
             var saved = await host.Services.GetRequiredService<SaveJudge>().SaveAsync(yaml, await SuiteCommands.ActorAsync(host.Services, ct), ct);
-            Console.WriteLine(saved.IsNew ? $"Saved {saved.Key}. It is not calibrated yet: llmops judge calibrate {saved.Key} --preferences NAME/NUMBER" : $"{saved.Key} has this content already.");
+            Output.Say(parsed, new { saved.Key, saved.IsNew }, saved.IsNew ? $"Saved {saved.Key}. It is not calibrated yet: llmops judge calibrate {saved.Key} --preferences NAME/NUMBER" : (FormattableString)$"{saved.Key} has this content already.");
             return 0;
         });
         return command;
@@ -41,8 +41,8 @@ internal static class JudgeCommands
 
     private static Command List(Option<string?> data)
     {
-        var json = new Option<bool>("--json") { Description = "Print them as JSON." };
-        var command = new Command("list", "Judges with their calibration.") { json, data };
+        var json = Output.Json;
+        var command = new Command("list", "Judges with their calibration.") { data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
@@ -85,7 +85,7 @@ internal static class JudgeCommands
                 throw LlmOpsException.Invalid($"The calibration ended as {job.State}: {job.Error}");
             var parts = key.Split('/');
             var found = await host.Services.GetRequiredService<ReadJudges>().GetAsync(parts[0], int.Parse(parts[1], CultureInfo.InvariantCulture), ct);
-            Console.WriteLine($"{key}: {Words(found.Calibrations[0])}");
+            Output.Say(parsed, found.Calibrations[0], $"{key}: {Words(found.Calibrations[0])}");
             return 0;
         });
         return command;

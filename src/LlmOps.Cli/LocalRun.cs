@@ -16,7 +16,8 @@ namespace LlmOps.Cli;
 /// <param name="Folder">Folder of its data, below the pipelines root.</param>
 /// <param name="Title">What the last line calls it.</param>
 /// <param name="Approve">Whether the second local account signs what waits for approval.</param>
-internal sealed record RunPlan(string Yaml, string Folder, string Title, bool Approve);
+/// <param name="Json">Whether only the run at its end is printed, as JSON.</param>
+internal sealed record RunPlan(string Yaml, string Folder, string Title, bool Approve, bool Json);
 
 /// <summary>Runs one pipeline in this process and shows its stages until it is over.</summary>
 internal static class LocalRun
@@ -35,7 +36,9 @@ internal static class LocalRun
         try
         {
             var run = await services.GetRequiredService<QuickstartSetup>().StartOrResumeAsync(plan.Yaml, plan.Folder, requester, interrupted);
-            var state = await WatchAsync(services, run, approver, interrupted);
+            var state = await WatchAsync(services, run, approver, plan.Json, interrupted);
+            if (plan.Json)
+                return await EndAsync(services, run, interrupted);
             await QuickstartReport.PrintAsync(services, run, interrupted);
             await EffectReport.PrintAsync(services, run, interrupted);
             AnsiConsole.MarkupLineInterpolated($"{plan.Title} {state} in {watch.Elapsed:m\\:ss}.");
@@ -46,7 +49,8 @@ internal static class LocalRun
         }
         catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
-            AnsiConsole.MarkupLine("[yellow]Interrupted.[/] Finished stages are kept; run the same command again to go on.");
+            if (!plan.Json)
+                AnsiConsole.MarkupLine("[yellow]Interrupted.[/] Finished stages are kept; run the same command again to go on.");
             return 130;
         }
         finally
@@ -56,8 +60,18 @@ internal static class LocalRun
         }
     }
 
-    private static async Task<PipelineState> WatchAsync(IServiceProvider services, Guid runId, Actor? approver, CancellationToken ct)
+    private static async Task<int> EndAsync(IServiceProvider services, Guid id, CancellationToken ct)
     {
+        await using var db = await services.GetRequiredService<IDbContextFactory<LlmOpsDb>>().CreateDbContextAsync(ct);
+        var run = await db.PipelineRuns.AsNoTracking().Include(r => r.Stages).SingleAsync(r => r.Id == id, ct);
+        Console.WriteLine(Lifecycle.Data.Json.Write(new { run.Id, Pipeline = run.Name, run.Number, run.State, Stages = run.Stages.OrderBy(s => s.Ordinal).Select(s => new { s.Name, s.State, s.Error, s.StartedAt, s.EndedAt }) }));
+        return run.State switch { PipelineState.Succeeded => 0, PipelineState.WaitingForApproval => Waiting, _ => 1 };
+    }
+
+    private static async Task<PipelineState> WatchAsync(IServiceProvider services, Guid runId, Actor? approver, bool json, CancellationToken ct)
+    {
+        if (json)
+            return await FollowAsync(services, runId, approver, new NoStages(), ct);
         if (!AnsiConsole.Profile.Capabilities.Interactive || Console.IsOutputRedirected)
             return await FollowAsync(services, runId, approver, new StageLines(), ct);
         return await AnsiConsole.Progress().AutoClear(false)

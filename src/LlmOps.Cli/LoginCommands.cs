@@ -25,7 +25,7 @@ internal static class LoginCommands
             using var connection = new ServerConnection(address, token);
             var who = await connection.GetAsync("/whoami", ct);
             SignIns.Read().With(address, token).Write();
-            AnsiConsole.MarkupLineInterpolated($"Signed in to {address} as {who.GetProperty("name").GetString()}. The token is kept in {SignIns.File}.");
+            Output.Say(parsed, new { Server = address, Name = who.GetProperty("name").GetString(), SignIns.File }, $"Signed in to {address} as {who.GetProperty("name").GetString()}. The token is kept in {SignIns.File}.");
             return 0;
         });
         return command;
@@ -43,7 +43,7 @@ internal static class LoginCommands
                 throw LlmOpsException.Invalid($"Nobody is signed in to {address}.");
             var left = kept.Without(address);
             left.Write();
-            AnsiConsole.MarkupLineInterpolated($"The token of {address} is forgotten. {(left.Current is null ? "No other is kept." : $"Commands go to {left.Current} now.")}");
+            Output.Say(parsed, new { Server = address, left.Current }, $"The token of {address} is forgotten. {(left.Current is null ? "No other is kept." : $"Commands go to {left.Current} now.")}");
             return 0;
         });
         return command;
@@ -51,8 +51,8 @@ internal static class LoginCommands
 
     private static Command WhoAmI()
     {
-        var json = ServerCommands.AsJson();
-        var command = new Command("whoami", "Who you are on a server, and what you may do there.") { ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("whoami", "Who you are on a server, and what you may do there.") { ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);

@@ -19,9 +19,9 @@ internal static class PlanCommand
         var model = new Argument<string?>("model") { Description = $"Registered version (name/number), or a published shape: {string.Join(", ", KnownShapes.All.Select(s => s.Name))}.", Arity = ArgumentArity.ZeroOrOne };
         var options = FitQuestion.Fields.Where(f => f.Name is not ("version" or "model")).ToDictionary(f => f.Name, f => new Option<string?>("--" + f.Name.Replace('_', '-')) { Description = f.Help });
         var measure = new Option<bool>("--measure") { Description = "Measure this machine first, also when it was measured before." };
-        var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("plan", "Says whether a model fits a machine, how fast it would be in each precision, and what to deploy.") { model, measure, json, data, PlanTrainingCommand.Create() };
+        var command = new Command("plan", "Says whether a model fits a machine, how fast it would be in each precision, and what to deploy.") { model, measure, data, PlanTrainingCommand.Create() };
         foreach (var option in options.Values)
             command.Add(option);
         command.SetAction(async (parsed, ct) =>

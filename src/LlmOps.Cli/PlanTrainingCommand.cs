@@ -16,9 +16,9 @@ internal static class PlanTrainingCommand
     {
         var pipeline = new Argument<string>("pipeline") { Description = "YAML file, or name of a pipeline that is defined." };
         var stage = new Option<string?>("--stage") { Description = "Only this stage." };
-        var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("training", "Says how many steps and tokens a pipeline's trainings are, what memory they need, and how long they take at the speed that was measured here.") { pipeline, stage, json, data };
+        var command = new Command("training", "Says how many steps and tokens a pipeline's trainings are, what memory they need, and how long they take at the speed that was measured here.") { pipeline, stage, data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);

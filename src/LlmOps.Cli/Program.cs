@@ -15,6 +15,7 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 140;
 var root = new RootCommand("LlmOps: the lifecycle of language models, from a terminal or a CI job.")
 {
+    Output.Json,
     QuickstartCommand.Create(), RunCommand.Create(), ImportCommand.Create(), ImportModelCommand.Create(), CheckCommand.Create(), PlanCommand.Create(), VariantsCommand.Create(),
     GateCommand.Create(),
     JudgeCommands.Create(),
@@ -28,18 +29,25 @@ var root = new RootCommand("LlmOps: the lifecycle of language models, from a ter
 };
 foreach (var command in ServerCommands.Create().Concat(SuiteCommands.Create()).Concat(RecordCommands.Create()).Concat(LoginCommands.Create()).Concat(DeployCommands.Create()).Concat(ExportCommands.Create()))
     root.Add(command);
+var json = Output.IsJson(args);
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    var parsed = root.Parse(args);
+    if (json && parsed.Errors.Count > 0)
+    {
+        Output.Fail(ErrorCode.InvalidParameterValue, string.Join(" ", parsed.Errors.Select(e => e.Message)), json);
+        return 1;
+    }
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
 catch (LlmOpsException e)
 {
-    AnsiConsole.MarkupLineInterpolated($"[red]{e.Code.WireName()}[/] {e.Message}");
+    Output.Fail(e.Code, e.Message, json);
     return 1;
 }
 catch (InvalidOperationException e) when (e.Source?.StartsWith("LlmOps", StringComparison.Ordinal) == true || e.Source == "llmops")
 {
     // Wrong settings: the message names the key to set.
-    AnsiConsole.MarkupLineInterpolated($"[red]{e.Message}[/]");
+    Output.Fail(ErrorCode.InvalidParameterValue, e.Message, json);
     return 1;
 }

@@ -16,8 +16,8 @@ internal static class PromoteCommand
         var alias = new Option<string>("--alias") { Description = "Alias to move.", DefaultValueFactory = _ => "production" };
         var reason = new Option<string?>("--reason") { Description = "Why." };
         var wait = new Option<int?>("--wait-minutes") { Description = "Wait so long for the decision." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("promote", "Asks for an alias to move to a variant of a version. Exit code with --wait-minutes: 0 approved, 1 not approved, 2 nobody decided.") { version, alias, reason, wait, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("promote", "Asks for an alias to move to a variant of a version. Exit code with --wait-minutes: 0 approved, 1 not approved, 2 nobody decided.") { version, alias, reason, wait, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             var (key, variant) = DeployCommands.Split(parsed.GetValue(version)!);

@@ -14,7 +14,7 @@ internal static class QuickstartCommand
         {
             var name = parsed.GetValue(pipeline)!;
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: true, ct);
-            return await LocalRun.RunAsync(host, new RunPlan(ShippedPipelines.Read(name), name, name, Approve: true), ct);
+            return await LocalRun.RunAsync(host, new RunPlan(ShippedPipelines.Read(name), name, name, Approve: true, parsed.GetValue(Output.Json)), ct);
         });
         return command;
     }

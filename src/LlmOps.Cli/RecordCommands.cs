@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using LlmOps.Lifecycle;
+using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Registry;
 using Microsoft.Extensions.DependencyInjection;
 using Spectre.Console;
@@ -27,6 +28,11 @@ internal static class RecordCommands
                 throw LlmOpsException.Invalid($"'{text}' is no time. Write it like 2026-03-01T12:00Z.");
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
             var holder = await host.Services.GetRequiredService<ReadAliasHistory>().AtAsync(parsed.GetValue(model)!, parsed.GetValue(alias)!, time, ct);
+            if (parsed.GetValue(Output.Json))
+            {
+                Console.WriteLine(Json.Write(new { At = time, Holder = holder }));
+                return holder is null ? 1 : 0;
+            }
             if (holder is null)
             {
                 AnsiConsole.MarkupLineInterpolated($"{parsed.GetValue(alias)} held nothing at {time.UtcDateTime:u}.");

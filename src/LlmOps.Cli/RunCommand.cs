@@ -19,7 +19,7 @@ internal static class RunCommand
                 throw LlmOpsException.Invalid($"The file '{parsed.GetValue(file)}' does not exist.");
             var folder = Path.GetDirectoryName(path)!;
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: true, ct, Path.GetDirectoryName(folder) ?? folder);
-            return await LocalRun.RunAsync(host, new RunPlan(await File.ReadAllTextAsync(path, ct), Path.GetFileName(folder), Path.GetFileName(path), parsed.GetValue(approve)), ct);
+            return await LocalRun.RunAsync(host, new RunPlan(await File.ReadAllTextAsync(path, ct), Path.GetFileName(folder), Path.GetFileName(path), parsed.GetValue(approve), parsed.GetValue(Output.Json)), ct);
         });
         return command;
     }

@@ -35,14 +35,14 @@ internal static class ServerCommands
         var path = new Argument<string>("path") { Description = "Path below /api/v1, for example /models." };
         var body = new Option<string?>("--data") { Description = "JSON body, or @file for the contents of a file." };
         var command = new Command("api", "Sends one request to a server's own API and prints the answer.") { method, path, body, Server };
-        command.SetAction((parsed, ct) => SendAsync(parsed, new HttpMethod(parsed.GetValue(method)!.ToUpperInvariant()), parsed.GetValue(path)!, Content(parsed.GetValue(body)), ct));
+        command.SetAction((parsed, ct) => RawAsync(parsed, new HttpMethod(parsed.GetValue(method)!.ToUpperInvariant()), parsed.GetValue(path)!, Content(parsed.GetValue(body)), ct));
         return command;
     }
 
     private static Command List()
     {
-        var json = AsJson();
-        var command = new Command("list", "Lists the pipelines with their newest run.") { Server, json };
+        var json = Output.Json;
+        var command = new Command("list", "Lists the pipelines with their newest run.") { Server };
         command.SetAction((parsed, ct) => ListAsync(parsed, "/pipelines?take=1000", parsed.GetValue(json), "No pipelines yet. Define one in the browser, or with 'llmops api POST /pipelines'.", ct,
             ("name", r => r.Text("name")), ("revision", r => r.Text("revision")), ("newest run", r => Newest(r).Text("number")), ("state", r => Newest(r).Text("state")), ("started", r => Newest(r).Time("created_at"))));
         return command;
@@ -52,8 +52,8 @@ internal static class ServerCommands
     {
         var name = new Argument<string>("name") { Description = "Pipeline name." };
         var watch = new Option<bool>("--watch") { Description = "Follow the run to its end, as 'llmops watch' does." };
-        var json = AsJson();
-        var command = new Command("start", "Starts a run.") { name, watch, Server, json };
+        var json = Output.Json;
+        var command = new Command("start", "Starts a run.") { name, watch, Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);
@@ -123,8 +123,8 @@ internal static class ServerCommands
 
     private static Command ListSchedules()
     {
-        var json = AsJson();
-        var command = new Command("list", "Lists the schedules with what they start.") { Server, json };
+        var json = Output.Json;
+        var command = new Command("list", "Lists the schedules with what they start.") { Server };
         command.SetAction((parsed, ct) => ListAsync(parsed, "/schedules", parsed.GetValue(json), "No schedules yet. Make one with 'llmops schedules create'.", ct,
             ("id", r => r.Text("id")), ("name", r => r.Text("name")), ("starts", r => r.Text("pipeline") is { Length: > 0 } pipeline ? pipeline : r.Text("kind")), ("cron", r => $"{r.Text("cron")} {r.Text("time_zone")}"),
             ("enabled", r => r.Text("enabled")), ("last", r => r.Time("last_fired_at"))));
@@ -161,7 +161,20 @@ internal static class ServerCommands
         return command;
     }
 
-    internal static async Task<int> SendAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct)
+    /// <summary>For a reader, in the command's own words or as names and values; with --json as it came.</summary>
+    internal static async Task<int> SendAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct, Action<JsonElement>? show = null)
+    {
+        using var connection = ServerConnection.Open(parsed);
+        var answer = await connection.SendAsync(method, path, content, ct);
+        if (!parsed.GetValue(Output.Json))
+            (show ?? (a => ReadableAnswer.Write(a)))(answer);
+        else if (answer.ValueKind != JsonValueKind.Undefined)
+            Console.WriteLine(Pretty(answer));
+        return 0;
+    }
+
+    /// <summary>The answer of "api", which is JSON whatever it says.</summary>
+    private static async Task<int> RawAsync(ParseResult parsed, HttpMethod method, string path, HttpContent? content, CancellationToken ct)
     {
         using var connection = ServerConnection.Open(parsed);
         using var answer = await connection.AnswerAsync(method, path, content, ct);
@@ -196,8 +209,6 @@ internal static class ServerCommands
             table.AddRow([.. columns.Select(c => Markup.Escape(c.Cell(row)))]);
         AnsiConsole.Write(table);
     }
-
-    internal static Option<bool> AsJson() => new("--json") { Description = "Print the whole answer as JSON." };
 
     /// <summary>A value as text; nothing where it is absent, as it is when it is null.</summary>
     internal static string Text(this JsonElement row, string name) => row.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value.ToString() : "";

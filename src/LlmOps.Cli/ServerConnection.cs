@@ -38,9 +38,10 @@ internal sealed class ServerConnection : IDisposable
     public Task<JsonElement> GetAsync(string path, CancellationToken ct) => SendAsync(HttpMethod.Get, path, null, ct);
 
     /// <summary>The answer's JSON; of kind Undefined when there is none. What the server refuses is thrown in its own words.</summary>
+    /// <param name="body">Sent as JSON, unless it is content already.</param>
     public async Task<JsonElement> SendAsync(HttpMethod method, string path, object? body, CancellationToken ct)
     {
-        using var answer = await AnswerAsync(method, path, body is null ? null : JsonContent.Create(body, options: Json.Options), ct);
+        using var answer = await AnswerAsync(method, path, body as HttpContent ?? (body is null ? null : JsonContent.Create(body, options: Json.Options)), ct);
         var text = await answer.Content.ReadAsStringAsync(ct);
         if (!answer.IsSuccessStatusCode)
             throw Refused(answer, text);

@@ -4,10 +4,15 @@ using Spectre.Console;
 
 namespace LlmOps.Cli;
 
-/// <summary>Two real ways to show a run: bars in a terminal, lines in a log.</summary>
+/// <summary>How to show a run: bars in a terminal, lines in a log, and nothing where only its end is asked for, as JSON.</summary>
 internal interface IStageDisplay
 {
     void Show(StageRun stage, Job? job);
+}
+
+internal sealed class NoStages : IStageDisplay
+{
+    public void Show(StageRun stage, Job? job) { }
 }
 
 internal sealed class StageBars(ProgressContext context) : IStageDisplay

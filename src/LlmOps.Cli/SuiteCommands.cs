@@ -25,7 +25,7 @@ internal static class SuiteCommands
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
         var yaml = new Argument<string>("file") { Description = "Suite in YAML." };
         var save = new Command("save", "Saves a suite as a new version; the same content again is the version that is there.") { yaml, data };
-        save.SetAction(async (parsed, ct) => await SaveAsync(Text(parsed.GetValue(yaml)!), parsed.GetValue(data), ct));
+        save.SetAction(async (parsed, ct) => await SaveAsync(parsed, Text(parsed.GetValue(yaml)!), parsed.GetValue(data), ct));
 
         var file = new Argument<string>("file") { Description = "Task file of lm-evaluation-harness, configuration of promptfoo, or rows as JSONL." };
         var name = new Option<string>("--name") { Description = "Name of the suite.", Required = true };
@@ -41,7 +41,7 @@ internal static class SuiteCommands
             var document = ImportSuite.Read(parsed.GetValue(name)!, Text(parsed.GetValue(file)!), parsed.GetValue(format), parsed.GetValue(dataset), parsed.GetValue(rows) is { } path ? Text(path) : null,
                 parsed.GetValue(judge) is { } key ? new(key, parsed.GetValue(least)) : null);
             if (!parsed.GetValue(print))
-                return await SaveAsync(SuiteYaml.Write(document), parsed.GetValue(data), ct);
+                return await SaveAsync(parsed, SuiteYaml.Write(document), parsed.GetValue(data), ct);
             Console.Write(SuiteYaml.Write(document));
             return 0;
         });
@@ -54,9 +54,9 @@ internal static class SuiteCommands
         var version = new Option<string>("--version") { Description = "Model version, name/number.", Required = true };
         var variants = new Option<string[]>("--variants") { Description = "Variants, \"all\", or \"checkpoint\".", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["all"] };
         var repeats = new Option<int>("--repeats") { Description = "How often; the differences between repeats are the suite's noise floor.", DefaultValueFactory = _ => 1 };
-        var json = new Option<bool>("--json") { Description = "Print the runs with their numbers as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("eval", "Runs a suite on variants of a version. A run of the same suite that was interrupted goes on with the rows it lacks.") { suite, version, variants, repeats, json, data };
+        var command = new Command("eval", "Runs a suite on variants of a version. A run of the same suite that was interrupted goes on with the rows it lacks.") { suite, version, variants, repeats, data };
         command.SetAction(async (parsed, ct) =>
         {
             var parameters = new EvaluateSuiteParameters { Suite = parsed.GetValue(suite)!, Version = parsed.GetValue(version)!, Variants = parsed.GetValue(variants)!, Repeats = parsed.GetValue(repeats) };
@@ -152,11 +152,11 @@ internal static class SuiteCommands
             AnsiConsole.MarkupLineInterpolated($"The same in all repeats: {string.Join(", ", same)}.");
     }
 
-    private static async Task<int> SaveAsync(string yaml, string? data, CancellationToken ct)
+    private static async Task<int> SaveAsync(ParseResult parsed, string yaml, string? data, CancellationToken ct)
     {
         using var host = await LocalHost.BuildAsync(data, worker: false, ct);
         var saved = await host.Services.GetRequiredService<SaveSuite>().SaveAsync(yaml, await ActorAsync(host.Services, ct), ct);
-        AnsiConsole.MarkupLineInterpolated($"{saved.Key}{(saved.IsNew ? "" : ", which has this content already")}");
+        Output.Say(parsed, new { saved.Key, saved.IsNew }, $"{saved.Key}{(saved.IsNew ? "" : ", which has this content already")}");
         return 0;
     }
 

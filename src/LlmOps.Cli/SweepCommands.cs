@@ -18,13 +18,11 @@ internal static class SweepCommands
 
     private static Option<string?> Data() => new("--data-folder") { Description = "Data folder; the default is in your home." };
 
-    private static Option<bool> AsJson() => new("--json") { Description = "Print the whole answer as JSON." };
-
     private static Command Start()
     {
         var file = new Argument<string>("file") { Description = "Sweep in YAML." };
-        var (json, data) = (AsJson(), Data());
-        var command = new Command("start", "Starts a sweep and carries it out. Run again after an interruption, it goes on with the trials that are missing.") { file, json, data };
+        var (json, data) = (Output.Json, Data());
+        var command = new Command("start", "Starts a sweep and carries it out. Run again after an interruption, it goes on with the trials that are missing.") { file, data };
         command.SetAction((parsed, ct) => RunAsync(parsed.GetValue(file)!, parsed.GetValue(json), parsed.GetValue(data), ct));
         return command;
     }
@@ -84,8 +82,8 @@ internal static class SweepCommands
 
     private static Command List()
     {
-        var (json, data) = (AsJson(), Data());
-        var command = new Command("list", "Lists the sweeps, newest first.") { json, data };
+        var (json, data) = (Output.Json, Data());
+        var command = new Command("list", "Lists the sweeps, newest first.") { data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
@@ -107,8 +105,8 @@ internal static class SweepCommands
     private static Command Show()
     {
         var name = new Argument<string>("name");
-        var (json, data) = (AsJson(), Data());
-        var command = new Command("show", "Shows a sweep's trials, the best one, and what each parameter has to do with the result.") { name, json, data };
+        var (json, data) = (Output.Json, Data());
+        var command = new Command("show", "Shows a sweep's trials, the best one, and what each parameter has to do with the result.") { name, data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
@@ -127,7 +125,7 @@ internal static class SweepCommands
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);
             await host.Services.GetRequiredService<StopSweep>().StopAsync(parsed.GetValue(name)!, await SuiteCommands.ActorAsync(host.Services, ct), ct);
-            AnsiConsole.MarkupLineInterpolated($"{parsed.GetValue(name)} was stopped.");
+            Output.Say(parsed, new { Sweep = parsed.GetValue(name), Stopped = true }, $"{parsed.GetValue(name)} was stopped.");
             return 0;
         });
         return command;

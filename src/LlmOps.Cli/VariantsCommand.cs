@@ -16,9 +16,9 @@ internal static class VariantsCommand
         var name = new Argument<string>("name") { Description = "Version (name/number), or a model for the variants of all its versions." };
         var quality = new Option<string?>("--quality") { Description = "Metric of quality, for example corpus.bits_per_byte; the first that was measured when left out." };
         var speed = new Option<string?>("--speed") { Description = "Metric of speed, for example decode.tokens_per_second; the latency when left out." };
-        var json = new Option<bool>("--json") { Description = "Print the whole answer as JSON." };
+        var json = Output.Json;
         var data = new Option<string?>("--data-folder") { Description = "Data folder; the default is in your home." };
-        var command = new Command("variants", "Compares measured variants by quality, speed and size, and says which of them nothing beats.") { name, quality, speed, json, data };
+        var command = new Command("variants", "Compares measured variants by quality, speed and size, and says which of them nothing beats.") { name, quality, speed, data };
         command.SetAction(async (parsed, ct) =>
         {
             using var host = await LocalHost.BuildAsync(parsed.GetValue(data), worker: false, ct);

@@ -19,8 +19,8 @@ internal static class VerifyCommand
         var artifact = new Option<string?>("--artifact") { Description = "Folder with the files that were promoted." };
         var form = new Option<string?>("--form") { Description = "Which files the folder holds: checkpoint, or the variant, which is the default." };
         var bundle = new Option<string?>("--bundle") { Description = "The bundle of evidence, as it was downloaded." };
-        var json = new Option<bool>("--json") { Description = "Print the answer as JSON." };
-        var command = new Command("verify", "Checks a signed statement about a promotion. Exit code 0: all is as it was signed, 1: it is not, 2: an input cannot be used.") { envelope, keys, artifact, form, bundle, json };
+        var json = Output.Json;
+        var command = new Command("verify", "Checks a signed statement about a promotion. Exit code 0: all is as it was signed, 1: it is not, 2: an input cannot be used.") { envelope, keys, artifact, form, bundle };
         command.SetAction(parsed =>
         {
             AttestationReport report;

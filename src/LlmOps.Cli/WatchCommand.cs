@@ -12,8 +12,8 @@ internal static class WatchCommand
     public static Command Create()
     {
         var run = new Argument<string>("run") { Description = "Id of a run, or the name of a pipeline, whose newest run is meant." };
-        var json = ServerCommands.AsJson();
-        var command = new Command("watch", "Follows a pipeline run to its end. Exit code 0: it succeeded, 1: it failed or was cancelled, 3: it waits for an approval.") { run, ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("watch", "Follows a pipeline run to its end. Exit code 0: it succeeded, 1: it failed or was cancelled, 3: it waits for an approval.") { run, ServerCommands.Server };
         command.SetAction(async (parsed, ct) =>
         {
             using var connection = ServerConnection.Open(parsed);

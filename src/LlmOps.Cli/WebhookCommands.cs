@@ -10,8 +10,8 @@ internal static class WebhookCommands
 
     private static Command List()
     {
-        var json = ServerCommands.AsJson();
-        var command = new Command("list", "Lists the endpoints with how many deliveries wait, arrived and failed.") { ServerCommands.Server, json };
+        var json = Output.Json;
+        var command = new Command("list", "Lists the endpoints with how many deliveries wait, arrived and failed.") { ServerCommands.Server };
         command.SetAction((parsed, ct) => ServerCommands.ListAsync(parsed, "/webhooks", parsed.GetValue(json), "No webhooks yet. Make one with 'llmops webhooks create'.", ct,
             ("id", r => r.Text("id")), ("name", r => r.Text("name")), ("address", r => r.Text("url")), ("state", r => r.Text("state")), ("waiting", r => r.Text("waiting")), ("arrived", r => r.Text("delivered")), ("failed", r => r.Text("failed"))));
         return command;

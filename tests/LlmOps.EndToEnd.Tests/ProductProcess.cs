@@ -10,7 +10,7 @@ namespace LlmOps.EndToEnd.Tests;
 public sealed class ProductProcess : IAsyncDisposable
 {
     private readonly Process process;
-    private readonly StringBuilder output = new();
+    private readonly StringBuilder output = new(), errors = new();
     private readonly Lock gate = new();
 
     private ProductProcess(Process process) => this.process = process;
@@ -18,6 +18,8 @@ public sealed class ProductProcess : IAsyncDisposable
     public int Id => process.Id;
     public bool HasExited => process.HasExited;
     public string Output { get { lock (gate) return output.ToString(); } }
+    /// <summary>The part of <see cref="Output"/> that came on the standard error.</summary>
+    public string Errors { get { lock (gate) return errors.ToString(); } }
 
     /// <param name="input">What it reads from its standard input, when it reads any.</param>
     public static ProductProcess Start(string dll, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? settings = null, string? input = null)
@@ -31,7 +33,7 @@ public sealed class ProductProcess : IAsyncDisposable
             start.Environment[key] = value;
         var running = new ProductProcess(Process.Start(start)!);
         running.process.OutputDataReceived += (_, line) => running.Add(line.Data);
-        running.process.ErrorDataReceived += (_, line) => running.Add(line.Data);
+        running.process.ErrorDataReceived += (_, line) => running.Add(line.Data, isError: true);
         if (input is not null)
         {
             running.process.StandardInput.Write(input);
@@ -91,11 +93,15 @@ public sealed class ProductProcess : IAsyncDisposable
         process.Dispose();
     }
 
-    private void Add(string? line)
+    private void Add(string? line, bool isError = false)
     {
         if (line is null)
             return;
         lock (gate)
+        {
             output.AppendLine(line);
+            if (isError)
+                errors.AppendLine(line);
+        }
     }
 }

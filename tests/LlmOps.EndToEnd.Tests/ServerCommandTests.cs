@@ -42,6 +42,23 @@ public sealed partial class ServerCommandTests
         Assert.Contains("does not exist", await RunAsync(config, 1, null, "watch", "nothing"), StringComparison.Ordinal);
         Assert.Contains("lists the pipelines", await RunAsync(config, 0, null, "pipelines", "--help"), StringComparison.OrdinalIgnoreCase);
 
+        // Readable unless asked otherwise; then one JSON value, and what is refused on the standard error in the API's words.
+        Assert.Contains("No traces.", await RunAsync(config, 0, null, "traces", "list"), StringComparison.Ordinal);
+        Assert.Equal(0, Json(await RunAsync(config, 0, null, "--json", "traces", "list")).GetProperty("total").GetInt32());
+        Assert.Contains("No conversations.", await RunAsync(config, 0, null, "traces", "sessions"), StringComparison.Ordinal);
+        var schedule = await ScheduleAsync(web, config);
+        Assert.All(["name nightly ", "cron 0 3 * * * ", "time zone UTC "], fact => Assert.Contains(fact, schedule, StringComparison.Ordinal));
+        Assert.DoesNotContain('{', schedule);
+        foreach (string[] refused in new[] { ["runs", "show", Guid.Empty.ToString(), "--json"], ["drift", "nothing", "--json"], new[] { "check", "nothing.yaml", "--json" } })
+        {
+            var (output, error) = await RefusedAsync(config, refused);
+            Assert.Equal("", output);
+            Assert.Equal(refused[0] == "check" ? "INVALID_PARAMETER_VALUE" : "RESOURCE_DOES_NOT_EXIST", Json(error).GetProperty("error_code").GetString());
+            Assert.NotEmpty(Json(error).GetProperty("message").GetString()!);
+        }
+        Assert.Equal("INVALID_PARAMETER_VALUE", Json((await RefusedAsync(config, "runs", "show", "--json")).Error).GetProperty("error_code").GetString());
+        Assert.Contains("--json", await RunAsync(config, 0, null, "[suggest:18]", "llmops runs show --"), StringComparison.Ordinal);
+
         using var upload = new StringContent(Rows, Encoding.UTF8, "text/csv");
         using var imported = await web.Client.PostAsync("/api/v1/datasets/pairs/versions?kind=Preference", upload, TestContext.Current.CancellationToken);
         Assert.True(imported.IsSuccessStatusCode, await imported.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
@@ -62,6 +79,22 @@ public sealed partial class ServerCommandTests
         Assert.Contains("deployments", await RunAsync(config, 0, null, "[suggest:10]", "llmops dep"), StringComparison.Ordinal);
         await RunAsync(config, 0, null, "logout");
         Assert.Contains("Nobody is signed in", await RunAsync(config, 1, null, "whoami", "--server", server), StringComparison.Ordinal);
+    }
+
+    private static async Task<string> ScheduleAsync(WebProcess web, string config)
+    {
+        using var yaml = new StringContent("name: nights\nstages:\n  - name: import\n    kind: import-data\n    with:\n      source: data\n      name: facts\n", Encoding.UTF8, "application/yaml");
+        using var saved = await web.Client.PostAsync("/api/v1/pipelines?folder=tiny", yaml, TestContext.Current.CancellationToken);
+        Assert.True(saved.IsSuccessStatusCode, await saved.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return await RunAsync(config, 0, null, "schedules", "create", "nightly", "--pipeline", "nights", "--cron", "0 3 * * *");
+    }
+
+    /// <summary>What came on the standard output and on the standard error of a command that fails.</summary>
+    private static async Task<(string Output, string Error)> RefusedAsync(string config, params string[] arguments)
+    {
+        await using var process = ProductProcess.Start(Repository.Built("LlmOps.Cli", "llmops.dll"), arguments, new Dictionary<string, string> { ["LLMOPS_CONFIG"] = config, ["LLMOPS_URL"] = "", ["LLMOPS_TOKEN"] = "" });
+        Assert.True(await process.ExitCodeAsync(Patience) == 1, $"llmops {string.Join(' ', arguments)}: {process.Output}");
+        return (process.Errors.Length == process.Output.Length ? "" : process.Output, process.Errors);
     }
 
     private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
