@@ -14,6 +14,7 @@ public sealed class ScreenshotTests
     private static readonly Dictionary<string, string> Dialogs = new()
     {
         ["environments-form"] = "Change the environments…", ["alert-form"] = "New alert rule", ["delegation-form"] = "New delegation", ["promotion-form"] = "Request promotion…",
+        ["drift-form"] = "Change the policy…", ["webhook-form"] = "New webhook",
     };
 
     [Fact(Explicit = true)]
@@ -23,6 +24,8 @@ public sealed class ScreenshotTests
         Assert.False(string.IsNullOrEmpty(data), "Set LLMOPS_SCREENSHOT_DATA to the data folder of a finished quickstart.");
         var target = Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_TARGET") ?? Path.Combine(Repository.Root, "docs", "images");
         Directory.CreateDirectory(target);
+        if (Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_TRAFFIC") is { Length: > 0 })
+            await WriteTrafficAsync(data);
         await using var web = await WebProcess.StartAsync(new Dictionary<string, string> { ["Data__Folder"] = data });
         // A folder that was signed in to before, with the tests' password, has no set-up link any more.
         if (web.Output.Contains("/account/setup?", StringComparison.Ordinal))
@@ -57,6 +60,11 @@ public sealed class ScreenshotTests
                     await page.Keyboard.PressAsync("Control+k");
                     await page.Keyboard.TypeAsync("quick");
                 }
+                if (name == "deployment-drift" && suffix.Length == 0 && await page.GetByText("Not looked at yet").IsVisibleAsync())
+                {
+                    await page.GetByRole(AriaRole.Button, new() { Name = "Compare now" }).ClickAsync();
+                    await page.WaitForSelectorAsync(".drift-table", new() { Timeout = 120_000 });
+                }
                 if (name == "training-form")
                     await page.Locator(".x6-node:has-text('pretrain')").First.ClickAsync(new() { Force = true });
                 if (name == "suite-evaluate")
@@ -65,7 +73,7 @@ public sealed class ScreenshotTests
                     await page.GetByRole(AriaRole.Button, new() { Name = opens }).First.ClickAsync();
                 // Charts draw and tables fill after the network is quiet; a picture has nothing to wait for.
                 await page.WaitForTimeoutAsync(900);
-                await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png") });
+                await page.ScreenshotAsync(new() { Path = Path.Combine(target, name + suffix + ".png"), FullPage = Environment.GetEnvironmentVariable("LLMOPS_SCREENSHOT_FULL") is { Length: > 0 } });
             }
             // The playgrounds have made the first traces by now.
             if (pages.All(p => p.Name != "playground-chat"))
@@ -93,6 +101,17 @@ public sealed class ScreenshotTests
         var options = new DbContextOptionsBuilder<LlmOpsDb>();
         DatabaseSetup.UseSqlite(options, $"Data Source={Path.Combine(data, "llmops.db")};Mode=ReadOnly;Pooling=False");
         return new LlmOpsDb(options.Options);
+    }
+
+    private static async Task WriteTrafficAsync(string data)
+    {
+        string deployment, revision;
+        await using (var db = Open(data))
+        {
+            deployment = await db.Deployments.Where(d => d.Kind == Lifecycle.Deployments.DeploymentKind.Chat).Select(d => d.Name).FirstAsync();
+            revision = $"{deployment}#1";
+        }
+        await DriftedTraffic.WriteAsync(data, deployment, revision);
     }
 
     private static async Task<string> TraceAsync(string data)
@@ -140,7 +159,7 @@ public sealed class ScreenshotTests
         pages.AddRange([("sweeps", "/sweeps"), ("sweep-new", "/sweeps/-/new")]);
         foreach (var sweep in await db.Sweeps.OrderByDescending(x => x.CreatedAt).Select(x => x.Name).Take(1).ToListAsync())
             pages.Add(("sweep", $"/sweeps/{sweep}"));
-        pages.AddRange([("run-tags", $"/runs/{runs[^1]}?tab=tags"), ("deployment", $"/deployments/{chat}"), ("deployment-drift", $"/deployments/{chat}?tab=drift"), ("sessions", "/sessions"), ("session", "/sessions/one?id=conversation-42"), ("evaluation-datasets", "/datasets/evaluation"), ("settings-prices", "/settings?tab=prices"), ("settings-webhooks", "/settings?tab=webhooks")]);
+        pages.AddRange([("run-tags", $"/runs/{runs[^1]}?tab=tags"), ("deployment", $"/deployments/{chat}"), ("deployment-drift", $"/deployments/{chat}?tab=drift"), ("drift-form", $"/deployments/{chat}?tab=drift"), ("webhook-form", "/settings?tab=webhooks"), ("deployment-traces", $"/deployments/{chat}?tab=traces"), ("settings-tokens", "/settings?tab=tokens"), ("experiment-error", $"/experiments/{experiment}?q=metrics.loss+%3E%3E+1"), ("tool-trace", $"/traces/{1:x32}"), ("sessions", "/sessions"), ("session", "/sessions/one?id=order-4711"), ("evaluation-datasets", "/datasets/evaluation"), ("settings-prices", "/settings?tab=prices"), ("settings-webhooks", "/settings?tab=webhooks")]);
         foreach (var webhook in await db.WebhookEndpoints.Select(x => x.Id).Take(1).ToListAsync())
             pages.Add(("webhook", $"/settings/webhooks/{webhook}"));
         foreach (var policy in await db.GatePolicies.Select(x => x.Name).Take(1).ToListAsync())

@@ -14,6 +14,9 @@ public sealed class DisplayTests
 
     [Theory]
     [InlineData(0.25, "0.25 ms")]
+    [InlineData(1.84, "1.8 ms")]
+    [InlineData(2, "2 ms")]
+    [InlineData(9.96, "10 ms")]
     [InlineData(480, "480 ms")]
     [InlineData(3200, "3.2 s")]
     [InlineData(59_400, "59 s")]

@@ -40,6 +40,7 @@ public abstract class OperationPages : InterfaceContext, IAsyncLifetime
         Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudges>(); Use<LlmOps.Lifecycle.Evaluation.Judges.SaveJudge>(); Use<LlmOps.Lifecycle.Evaluation.Judges.ReadJudgements>(); Use<LlmOps.Lifecycle.Evaluation.Judges.StartCalibration>(); Use<LlmOps.Lifecycle.Datasets.ReadDatasets>();
         Use<LlmOps.Lifecycle.Sweeps.StartSweep>(); Use<LlmOps.Lifecycle.Sweeps.StopSweep>(); Use<LlmOps.Lifecycle.Sweeps.ReadSweeps>();
         Use<ReadTraceCurves>(); Use<AddTracesToDataset>(); Use<ReadPrices>(); Use<SetPrices>();
+        Use<LlmOps.Lifecycle.Tracing.Drift.ReadDrift>(); Use<LlmOps.Lifecycle.Tracing.Drift.WatchDrift>(); Use<LlmOps.Lifecycle.Tracing.Drift.SetDriftWatch>();
         Use<LlmOps.Lifecycle.Webhooks.ReadWebhooks>(); Use<LlmOps.Lifecycle.Webhooks.ManageWebhooks>(); Use<LlmOps.Lifecycle.Webhooks.TestWebhook>(); Use<LlmOps.Lifecycle.Webhooks.ReplayDelivery>();
         foreach (var bundle in new[] { "charts", "pipeline-diagram" })
             JSInterop.SetupModule($"./js/{bundle}.js").Mode = JSRuntimeMode.Loose;

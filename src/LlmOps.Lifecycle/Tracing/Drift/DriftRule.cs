@@ -13,7 +13,8 @@ public sealed record DriftSample(IReadOnlyList<double> PromptTokens, IReadOnlyLi
 /// <summary>Says whether a window differs from its baseline. A difference has to be shown, and to be larger than what is tolerated: both are asked.</summary>
 public static class DriftRule
 {
-    private const int Measures = 8;
+    /// <summary>How many measures there can be: they share the policy's alpha.</summary>
+    public const int Count = 8;
     private const int Bins = 10, Resamples = 1000, Permutations = 1999;
 
     /// <summary>All measures for which both sides have enough.</summary>
@@ -31,7 +32,7 @@ public static class DriftRule
     }
 
     /// <summary>The level of one measure (Bonferroni): all of them together keep to the policy's.</summary>
-    public static double Level(DriftPolicy policy) => policy.Alpha / Measures;
+    public static double Level(DriftPolicy policy) => policy.Alpha / Count;
 
     public static (Verdict Verdict, string Words) Judge(DriftPolicy policy, IReadOnlyList<DriftMeasure> measures, int baselineTraces, int windowTraces)
     {

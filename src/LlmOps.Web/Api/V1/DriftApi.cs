@@ -5,7 +5,7 @@ using LlmOps.Web.Security;
 
 namespace LlmOps.Web.Api.V1;
 
-/// <param name="Policy">Null for the usual one.</param>
+/// <param name="Policy">Null keeps the one that the deployment has, the usual one at first.</param>
 public sealed record DriftWatchRequest(bool Enabled = true, DriftPolicy? Policy = null);
 
 public static class DriftApi
@@ -18,7 +18,7 @@ public static class DriftApi
             .RequirePermission(Permission.Deploy).WithSummary("Compares the newest traces with those before, now, and keeps the report.");
         drift.MapPut("", async (string name, DriftWatchRequest body, SetDriftWatch set, ClaimsPrincipal user, CancellationToken ct) =>
         {
-            await set.SetAsync(name, body.Policy ?? new(), body.Enabled, user.ToActor(), ct);
+            await set.SetAsync(name, body.Policy, body.Enabled, user.ToActor(), ct);
             return Results.NoContent();
         }).RequirePermission(Permission.Deploy).WithSummary("Has it looked at by the clock, or no longer.");
     }

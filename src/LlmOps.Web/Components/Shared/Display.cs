@@ -21,7 +21,7 @@ public static class Display
     public static string Duration(double ms)
     {
         if (ms < 0) return "–";
-        if (ms < 1) return Significant(ms, 2) + " ms";
+        if (ms < 9.95) return Significant(ms, 2) + " ms";
         if (ms < 999.5) return Math.Round(ms).ToString(Invariant) + " ms";
         if (ms < 9_950) return (ms / 1000).ToString("0.0", Invariant) + " s";
         var seconds = (long)Math.Round(ms / 1000);

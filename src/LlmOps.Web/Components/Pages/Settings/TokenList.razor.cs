@@ -19,6 +19,7 @@ public sealed partial class TokenList
 
     [Inject] private ReadPeople People { get; set; } = null!;
     [Inject] private ManageTokens Manage { get; set; } = null!;
+    [Inject] private NavigationManager Navigation { get; set; } = null!;
     [Inject] private TimeProvider Clock { get; set; } = null!;
     [CascadingParameter] public required Actor Actor { get; set; }
 

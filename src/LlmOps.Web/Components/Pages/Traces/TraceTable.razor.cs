@@ -25,13 +25,17 @@ public sealed partial class TraceTable
     [Parameter] public string? Deployment { get; set; }
     [Parameter] public EventCallback<int> TotalChanged { get; set; }
 
+    private static readonly Dictionary<string, object?> AnyTime = new() { ["from"] = null, ["to"] = null };
+
+    private DateTimeOffset? From => At(Query("from"));
+    private DateTimeOffset? Until => At(Query("to"));
     private string? Session => Query("session");
     private string? Objection => Actor.Objection(Permission.WriteDatasets);
     private bool IsFiltered => Filter with { Deployment = Deployment } != new TraceFilter(Deployment: Deployment) || (Deployment is null && Query("deployment") is not null);
 
     private TraceFilter Filter => new(Query("q"), Deployment ?? Query("deployment"), null, Query("outcome"), Query("feedback"))
     {
-        Model = Query("model"), Service = Query("service"), Session = Session, From = Since(Query("time")),
+        Model = Query("model"), Service = Query("service"), Session = Session, From = From ?? Since(Query("time")), To = Until,
         LeastTokens = int.TryParse(Query("tokens"), NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) ? tokens : null,
         LeastCostUsd = double.TryParse(Query("cost"), NumberStyles.Float, CultureInfo.InvariantCulture, out var usd) ? usd : null,
     };
@@ -56,6 +60,10 @@ public sealed partial class TraceTable
         if (Deployment is null) deployments = await Traces.DeploymentsAsync();
         (models, services) = await Traces.ChoicesAsync(Clock.GetUtcNow() - Recent);
     }
+
+    private static DateTimeOffset? At(string? ms) => long.TryParse(ms, NumberStyles.None, CultureInfo.InvariantCulture, out var at) && at <= 253_402_300_799_999 ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
+
+    private static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("d MMM yyyy HH:mm", CultureInfo.InvariantCulture);
 
     private string? Query(string name) => QueryText.Read(Navigation.Uri, name);
 
