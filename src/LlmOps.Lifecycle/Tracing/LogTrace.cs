@@ -54,7 +54,11 @@ public sealed class LogTrace(WriteGroups groups, WriteSpans write, TraceSettings
             return !await db.Spans.AnyAsync(s => s.TraceId == trace.TraceId);
         }, ct);
         if (isBare)
+        {
             await write.WriteAsync([placeholder], ct);
+            // Spans may have come since it was seen that there are none: whoever of the two looks last takes away the step that only stands for them.
+            await groups.WriteAsync(db => db.Spans.Where(s => s.TraceId == placeholder.TraceId && s.SpanId == placeholder.SpanId && db.Spans.Any(o => o.TraceId == s.TraceId && o.SpanId != s.SpanId)).ExecuteDeleteAsync(), ct);
+        }
         await hints.ChangedAsync(Areas.Trace, Guid.Empty);
     }
 

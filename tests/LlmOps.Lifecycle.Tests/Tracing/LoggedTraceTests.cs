@@ -86,6 +86,34 @@ public abstract class LoggedTraceTests(DatabaseProvider provider) : ProductTests
         Assert.DoesNotContain(secret, $"{said.ErrorCode} {said.ErrorMessage} {said.Rationale} {made.MetadataJson}", StringComparison.Ordinal);
     }
 
+    /// <summary>A client that tells of a trace while its exporter sends the spans: they come after it was seen that there are none, and before the step that stands for them.</summary>
+    [Fact]
+    public async Task StepThatStandsForSpans_IsNotLeftBesideThem_WhenTheyComeInTheSameMoment()
+    {
+        var between = new Between(Product.Dbs, () => Get<ReceiveSpans>().ReceiveAsync([new()
+        {
+            TraceId = Id(5), SpanId = $"{7:x16}", Name = "real", StartNanos = 1_700_000_000_000_000_000, EndNanos = 1_700_000_000_000_000_001, Attributes = new() { [MlflowAttributes.RequestId] = TraceKeys.Text(Id(5)) },
+        }]));
+        await using var write = new WriteSpans(between, new LlmOps.Lifecycle.Data.DatabaseTurn(one: false));
+        var log = new LogTrace(Get<WriteGroups>(), write, new TraceSettings(), new LlmOps.Lifecycle.Messaging.Hints(), Product.Clock);
+        await log.StartAsync(new(Id(5), Default, null, null, "OK", null, "asked", "answered", [], []));
+        Assert.Equal(["real"], await ReadAsync(db => db.Spans.Where(s => s.TraceId == Id(5)).Select(s => s.Name).ToListAsync()));
+        // where none have come it stays
+        await Get<LogTrace>().StartAsync(new(Id(6), Default, null, null, "OK", null, "asked", "answered", [], []));
+        Assert.Equal(1, await CountAsync(db => db.Spans.Where(s => s.TraceId == Id(6))));
+    }
+
+    private sealed class Between(IDbContextFactory<LlmOps.Lifecycle.Data.LlmOpsDb> dbs, Func<Task> first) : IDbContextFactory<LlmOps.Lifecycle.Data.LlmOpsDb>
+    {
+        public LlmOps.Lifecycle.Data.LlmOpsDb CreateDbContext() => dbs.CreateDbContext();
+
+        public async Task<LlmOps.Lifecycle.Data.LlmOpsDb> CreateDbContextAsync(CancellationToken cancellationToken = default)
+        {
+            await first();
+            return dbs.CreateDbContext();
+        }
+    }
+
     [Fact]
     public async Task RecordsOfAnEvaluationDataset_AreMergedAndPaged()
     {
