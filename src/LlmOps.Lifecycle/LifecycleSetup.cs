@@ -183,6 +183,7 @@ public static class LifecycleSetup
         services.AddSingleton<ReadLoggedRuns>();
         services.AddSingleton<ReadMetricHistory>();
         services.AddSingleton<SearchRuns>();
+        services.AddSingleton<FilterRuns>();
         services.AddSingleton<RegisterModel>();
         services.AddSingleton<ChangeModel>();
         services.AddSingleton<RegisterVersion>();

@@ -7,6 +7,7 @@ namespace LlmOps.EndToEnd.Tests;
 /// <summary>
 /// Makes the pictures in docs/images from a finished quickstart. Not part of a normal run:
 /// LLMOPS_SCREENSHOT_DATA=FOLDER [LLMOPS_SCREENSHOT_PAGES=audit,gates] LlmOps.EndToEnd.Tests -explicit only -class "*ScreenshotTests"
+/// LLMOPS_SCREENSHOT_TRAFFIC=1 first lets the chat's traffic drift and starts a canary; LLMOPS_SCREENSHOT_FULL=1 pictures whole pages.
 /// </summary>
 public sealed class ScreenshotTests
 {

@@ -88,13 +88,14 @@ public sealed class ReadRuns(IDbContextFactory<LlmOpsDb> dbs, WriteGroups groups
             ?? throw LlmOpsException.NotFound("Experiment", name);
     }
 
-    public async Task<Window<RunRow>> ListAsync(Guid experimentId, ListQuery query, RunState? state = null, CancellationToken ct = default)
+    /// <param name="only">Of these runs only, as a filter found them; null for all.</param>
+    public async Task<Window<RunRow>> ListAsync(Guid experimentId, ListQuery query, RunState? state = null, IReadOnlyCollection<Guid>? only = null, CancellationToken ct = default)
     {
         await groups.SettleAsync(ct);
         await using var db = await dbs.CreateDbContextAsync(ct);
         var needle = query.Needle;
         var rows = db.Runs.AsNoTracking().Where(r => r.ExperimentId == experimentId && r.DeletedAt == null && (state == null || r.State == state)
-            && (needle == "" || r.Name.ToLower().Contains(needle) || r.CreatedBy.ToLower().Contains(needle)));
+            && (only == null || only.Contains(r.Id)) && (needle == "" || r.Name.ToLower().Contains(needle) || r.CreatedBy.ToLower().Contains(needle)));
         var ordered = query.Sort switch
         {
             "name" => rows.By(query.Descending, r => r.Name, r => r.Id),

@@ -184,6 +184,21 @@ public sealed class RecordPageTests : RecordPages
     }
 
     [Fact]
+    public async Task Runs_AreFoundByAnExpression_AndAWrongOneSaysWhatIsWrong()
+    {
+        var (_, slow) = (await RunAsync("base", "0.001"), await RunAsync("slow", "0.0001"));
+        var found = Open<ExperimentPage>(Product.Victor, $"/experiments/words?q={Uri.EscapeDataString("params.learning_rate = '0.0001' AND metrics.loss < 1")}", p => p.Add(x => x.Name, "words"));
+        found.WaitForAssertion(() => Assert.Equal($"/runs/{slow}", Assert.Single(found.FindAll("a[data-row-link]")).GetAttribute("href")));
+        // 5 / 50 is the last loss of both
+        var none = Open<ExperimentPage>(Product.Victor, $"/experiments/words?q={Uri.EscapeDataString("metrics.loss > 0.1")}", p => p.Add(x => x.Name, "words"));
+        none.WaitForAssertion(() => Assert.Contains("No run matches", none.Markup, StringComparison.Ordinal));
+        var wrong = Open<ExperimentPage>(Product.Victor, $"/experiments/words?q={Uri.EscapeDataString("metrics.loss >> 1")}", p => p.Add(x => x.Name, "words"));
+        wrong.WaitForAssertion(() => Assert.Contains("The filter cannot be read", wrong.Markup, StringComparison.Ordinal));
+        var name = Open<ExperimentPage>(Product.Victor, "/experiments/words?q=slo", p => p.Add(x => x.Name, "words"));
+        name.WaitForAssertion(() => Assert.Single(name.FindAll("a[data-row-link]")));
+    }
+
+    [Fact]
     public async Task Run_ShowsACurveForEachGroupOfMetrics()
     {
         var id = await RunAsync("base", "0.001");

@@ -26,7 +26,7 @@ public abstract class RecordPages : InterfaceContext, IAsyncLifetime
     {
         Product = await TestProduct.CreateAsync(DatabaseProvider.Sqlite);
         Services.AddSingleton<TimeProvider>(Product.Clock);
-        Use<ReadOverview>(); Use<LlmOps.Lifecycle.Scheduling.ReadIncidents>(); Use<ReadModels>(); Use<ReadVersion>(); Use<ReadLineage>(); Use<ReadDatasets>(); Use<ReadRows>(); Use<ReadAnnotations>(); Use<ReadRuns>(); Use<ReadCurves>(); Use<ReadRunOutputs>(); Use<ControlTraining>(); Use<StartFromCheckpoint>(); Use<LlmOps.Lifecycle.Jobs.CancelJobUseCase>();
+        Use<ReadOverview>(); Use<LlmOps.Lifecycle.Scheduling.ReadIncidents>(); Use<ReadModels>(); Use<ReadVersion>(); Use<ReadLineage>(); Use<ReadDatasets>(); Use<ReadRows>(); Use<ReadAnnotations>(); Use<ReadRuns>(); Use<LlmOps.Lifecycle.Tracking.Search.FilterRuns>(); Use<ReadCurves>(); Use<ReadRunOutputs>(); Use<ControlTraining>(); Use<StartFromCheckpoint>(); Use<LlmOps.Lifecycle.Jobs.CancelJobUseCase>();
         Use<LlmOps.Lifecycle.Evaluation.Contamination.ReadContamination>(); Use<LlmOps.Lifecycle.Evaluation.Contamination.StartContaminationCheck>();
         Use<StartPipeline>(); Use<DescribeModel>(); Use<RequestPromotion>(); Use<RequestRollback>(); Use<ReadAliasHistory>(); Use<LlmOps.Lifecycle.Promotion.Attestations.ReadAttestations>(); Use<ImportDataset>(); Use<Annotate>(); Use<CompareRuns>();
         Use<PlanFit>(); Use<MeasureMachine>(); Use<ReadPareto>(); Use<ImportModel>();

@@ -16,7 +16,7 @@ public static class TrackingApi
         experiments.MapGet("", ([AsParameters] ListParameters list, ReadRuns read, CancellationToken ct) => read.ExperimentsAsync(list.ToQuery(), ct)).WithSummary("Experiments.");
         experiments.MapGet("/{name}", (string name, ReadRuns read, CancellationToken ct) => read.ExperimentAsync(name, ct)).WithSummary("One experiment.");
         experiments.MapGet("/{name}/runs", async (string name, [AsParameters] ListParameters list, RunState? state, ReadRuns read, CancellationToken ct) =>
-            await read.ListAsync((await read.ExperimentAsync(name, ct)).Id, list.ToQuery(), state, ct)).WithSummary("Its runs, newest first.");
+            await read.ListAsync((await read.ExperimentAsync(name, ct)).Id, list.ToQuery(), state, null, ct)).WithSummary("Its runs, newest first.");
         var runs = v1.MapGroup("/runs").WithTags("Experiments");
         runs.MapGet("/{id:guid}", (Guid id, ReadRuns read, CancellationToken ct) => read.GetAsync(id, ct)).WithSummary("One run with its parameters and the last value of each metric.");
         runs.MapGet("/{id:guid}/metrics", async (Guid id, string? keys, long? after, ReadRuns read, ReadCurves curves, CancellationToken ct) =>

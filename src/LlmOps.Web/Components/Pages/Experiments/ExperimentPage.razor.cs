@@ -1,5 +1,6 @@
 using LlmOps.Lifecycle.Data;
 using LlmOps.Lifecycle.Tracking;
+using LlmOps.Lifecycle.Tracking.Search;
 using LlmOps.Web.Components.Shared;
 using Microsoft.AspNetCore.Components;
 
@@ -11,8 +12,10 @@ public sealed partial class ExperimentPage
     private ExperimentRow? experiment;
     private DataTable<RunRow>? table;
     private IReadOnlyCollection<string> selected = [];
+    private FilteredRuns? found;
 
     [Inject] private ReadRuns Runs { get; set; } = null!;
+    [Inject] private FilterRuns Filters { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
     [Parameter] public string Name { get; set; } = "";
@@ -32,8 +35,14 @@ public sealed partial class ExperimentPage
         if (table is not null) await table.RefreshAsync();
     }
 
-    private Task<Window<RunRow>> ReadAsync(TableRequest r, CancellationToken ct) =>
-        Runs.ListAsync(experiment!.Id, new(Search, r.Sort, r.Descending, r.Skip, r.Take), Enum.TryParse<RunState>(State, out var state) ? state : null, ct);
+    private async Task<Window<RunRow>> ReadAsync(TableRequest r, CancellationToken ct)
+    {
+        var now = FilterRuns.IsExpression(Search) ? await Filters.FindAsync(experiment!.Id, Search!, ct) : null;
+        if (now?.Problem != found?.Problem || now?.More != found?.More)
+            _ = InvokeAsync(StateHasChanged);
+        found = now;
+        return await Runs.ListAsync(experiment!.Id, new(found is null ? Search : null, r.Sort, r.Descending, r.Skip, r.Take), Enum.TryParse<RunState>(State, out var state) ? state : null, found?.Ids, ct);
+    }
 
     private Task CompareAsync()
     {
