@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using LlmOps.Lifecycle.Data;
 using Microsoft.EntityFrameworkCore;
@@ -29,6 +30,85 @@ public sealed class MlflowTests
         var run = Guid.Parse(written.Trim().Split(' ')[1]);
         // what the client logged is on the page of the run
         Assert.Contains("renamed from npm", await web.Client.GetStringAsync($"/runs/{run}"), StringComparison.Ordinal);
+    }
+
+    /// <summary>A file in parts: the server is killed while a part is on its way. What was acknowledged can be completed with the addresses from before; nothing of the file was there in between.</summary>
+    [Fact]
+    public async Task KilledServer_KeepsTheParts_AndShowsNoHalfFile()
+    {
+        const int PartBytes = 3_000_000;
+        using var data = new TemporaryFolder();
+        var web = await WebProcess.StartAsync(Settings(data.Path));
+        try
+        {
+            var token = await TokenAsync(web);
+            var bytes = new byte[3 * PartBytes];
+            new Random(7).NextBytes(bytes);
+            byte[] Part(int n) => bytes[((n - 1) * PartBytes)..(n * PartBytes)];
+            const string Folder = "0/files/artifacts/model", Listing = $"/api/2.0/mlflow-artifacts/artifacts?path={Folder}";
+            using var first = Program(web.Address, token);
+            var upload = await AskAsync(first, $"/api/2.0/mlflow-artifacts/mpu/create/{Folder}", new { path = "/models/big.bin", num_parts = 3 });
+            var addresses = upload["credentials"]!.AsArray().Select(c => new Uri((string)c!["url"]!)).ToList();
+            List<string> etags = [await PutPartAsync(addresses[0], Part(1)), await PutPartAsync(addresses[1], Part(2))];
+            using (var stranger = new HttpClient())
+            using (var cut = new CancellationTokenSource())
+            {
+                var parts = Path.Combine(data.Path, "artifacts", "parts", (string)upload["upload_id"]!);
+                var sending = stranger.PutAsync(addresses[2], new StreamContent(new EndlessBytes(PartBytes / 2)), cut.Token);
+                await web.Process.UntilAsync(() => Task.FromResult(Directory.GetFiles(parts).Length == 5), TimeSpan.FromSeconds(30));
+                await web.Process.KillAsync();
+                await cut.CancelAsync();
+                await Assert.ThrowsAnyAsync<Exception>(() => sending);
+            }
+            await web.DisposeAsync();
+            web = await WebProcess.StartAsync(Settings(data.Path));
+            using var second = Program(web.Address, token);
+            Assert.Equal("""{"files":[]}""", await second.GetStringAsync(Listing));
+            Uri Moved(Uri address) => new(web.Address, address.PathAndQuery);
+            object Completion() => new { path = "/models/big.bin", upload_id = (string)upload["upload_id"]!, parts = etags.Select((etag, i) => new { part_number = i + 1, etag }) };
+            using (var early = await second.PostAsJsonAsync($"/api/2.0/mlflow-artifacts/mpu/complete/{Folder}", Completion()))
+                Assert.Contains("Part 3 of 3 is missing", await early.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+            etags.Add(await PutPartAsync(Moved(addresses[2]), Part(3)));
+            for (var i = 0; i < 2; i++)
+                Assert.Equal("{}", (await AskAsync(second, $"/api/2.0/mlflow-artifacts/mpu/complete/{Folder}", Completion())).ToJsonString());
+            Assert.Equal($$"""{"files":[{"path":"big.bin","is_dir":false,"file_size":{{3 * PartBytes}}}]}""", await second.GetStringAsync(Listing));
+            Assert.Equal(SHA256.HashData(bytes), SHA256.HashData(await second.GetByteArrayAsync($"/api/2.0/mlflow-artifacts/artifacts/{Folder}/big.bin")));
+        }
+        finally
+        {
+            await web.DisposeAsync();
+        }
+    }
+
+    private static async Task<JsonNode> AskAsync(HttpClient client, string path, object body)
+    {
+        using var answer = await client.PostAsJsonAsync(path, body);
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+        return JsonNode.Parse(text)!;
+    }
+
+    /// <summary>Without a token, as clients send parts.</summary>
+    private static async Task<string> PutPartAsync(Uri address, byte[] bytes)
+    {
+        using var stranger = new HttpClient();
+        using var answer = await stranger.PutAsync(address, new ByteArrayContent(bytes));
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, await answer.Content.ReadAsStringAsync());
+        return answer.Headers.ETag!.Tag;
+    }
+
+    /// <summary>Some bytes, and then nothing for ever.</summary>
+    private sealed class EndlessBytes(int count) : MemoryStream(new byte[count])
+    {
+        public override bool CanSeek => false;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var read = await base.ReadAsync(buffer, cancellationToken);
+            if (read == 0)
+                await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+            return read;
+        }
     }
 
     /// <summary>Eight clients send 1,000 batches, each until it is acknowledged; the server is killed twice meanwhile. Then every batch is there, whole and once.</summary>
