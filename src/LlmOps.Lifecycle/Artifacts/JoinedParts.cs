@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace LlmOps.Lifecycle.Artifacts;
 
-/// <summary>Files one after the other, one of them open at a time. Each is held against its digest as it is read: bytes that changed on the disk become no part of anything.</summary>
+/// <summary>Files one after the other, one of them open at a time. It is read once, from beginning to end: the rest of what a stream can do is refused, as CanSeek and CanWrite say. Each is held against its digest as it is read: bytes that changed on the disk become no part of anything.</summary>
 internal sealed class JoinedParts(IReadOnlyList<(string Path, string Digest)> parts) : Stream
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
